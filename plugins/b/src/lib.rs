@@ -1,0 +1,1 @@
+//! The smallest Rust plugin.

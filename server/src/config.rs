@@ -1,0 +1,102 @@
+//! Reads and checks the configuration once; the result cannot be invalid.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole configuration, checked. Passed to workers as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Config {
+    pub listen: Vec<SocketAddr>,
+    pub plugins: PathBuf,
+    pub html: PathBuf,
+    pub workers: usize,
+    /// At least 2: one thread is always kept out of plugins that may block.
+    pub threads: usize,
+    pub watch: bool,
+    pub server_name: Option<String>,
+    pub access_log: AccessLog,
+    pub routes: Vec<RouteRule>,
+    pub limits: Limits,
+    pub timeouts: Timeouts,
+    /// Per plugin, by name.
+    pub plugin: BTreeMap<String, PluginConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccessLog {
+    Off,
+    Stdout,
+    File(PathBuf),
+}
+
+/// One rule of the ordered list; the first that matches decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteRule {
+    pub pattern: Pattern,
+    pub target: TargetName,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pattern {
+    /// A regular expression over the whole path as sent. Groups with a meaning: `mount`
+    /// (SCRIPT_NAME), `path` (PATH_INFO), `plugin` (which plugin). All named groups become
+    /// variables.
+    Regex(String),
+    /// `/shop` matches `/shop` and everything below `/shop/`.
+    Prefix(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TargetName {
+    /// The plugin of that name.
+    Plugin(String),
+    /// The plugin that the group `plugin` names.
+    PluginFromGroup,
+    /// The static files.
+    Files,
+}
+
+/// Refusal thresholds: sizes in bytes, the rest are counts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Limits {
+    /// Request line and headers together. 431, or 414 if the line alone is longer than `target`.
+    pub head: usize,
+    /// The request target. 414.
+    pub target: usize,
+    /// Header fields of a request. 431.
+    pub headers: usize,
+    /// A request body. 413.
+    pub body: u64,
+    /// How much of a request body is kept in memory; the rest goes to an unlinked file.
+    pub body_memory: usize,
+    /// Connections of one worker; further ones are accepted and closed with 503.
+    pub connections: usize,
+    /// Requests of one worker that wait for a thread or for their turn in a plugin. 503.
+    pub queue: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// From the first byte of a head to its end. 408.
+    pub head: Duration,
+    /// Between two arrivals of a request body. 408.
+    pub body: Duration,
+    /// Between requests on a connection.
+    pub idle: Duration,
+    /// While the client takes no bytes, or a plugin keeps a response pending.
+    pub write: Duration,
+    /// From SIGTERM, or from a new generation, to the end of a worker.
+    pub drain: Duration,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PluginConfig {
+    /// Served at this prefix too.
+    pub mount: Option<String>,
+    /// Handed to the plugin as JSON.
+    pub config: Option<serde_json::Value>,
+}

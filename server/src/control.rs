@@ -1,0 +1,70 @@
+//! What the supervisor and its workers say to each other: JSON messages, one per packet, over a
+//! `SOCK_SEQPACKET` pair whose worker end is the worker's standard input. Descriptors travel with
+//! `Start` only.
+//!
+//! End of file on that socket means that the other side is gone: a worker then drains and ends.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// Supervisor → worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// First message, once. Descriptors, in this order: the specification (a memory file holding a
+    /// `WorkerSpec` as JSON), the scoreboard, then the listeners in the order of `WorkerSpec`.
+    Start,
+    /// Stop accepting, finish what runs within `Timeouts::drain`, then exit with status 0.
+    Drain,
+}
+
+/// Worker → supervisor.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToSupervisor {
+    /// Every plugin is loaded or refused; the worker is accepting.
+    Ready { refusals: Vec<Refusal> },
+}
+
+/// Why a plugin is not served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub plugin: String,
+    /// One plain line: file, reason, remedy. In `dev` the lines of a failed build follow.
+    pub reason: String,
+}
+
+/// Everything a worker needs to know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkerSpec {
+    /// Which of the workers, from 0: also its row in the scoreboard.
+    pub slot: usize,
+    pub generation: u64,
+    /// Show reasons of refusals to clients.
+    pub dev: bool,
+    pub listen: Vec<SocketAddr>,
+    pub config: Config,
+    pub plugins: Vec<PluginSpec>,
+}
+
+/// One plugin of a generation, in the order of its number in the scoreboard (from 0).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PluginSpec {
+    pub name: String,
+    /// The file as the user knows it, for messages.
+    pub source: PathBuf,
+    /// What to load, or why not.
+    pub library: Result<Library, Refusal>,
+    /// The plugin's `config` table as JSON; empty if there is none.
+    pub config: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Library {
+    /// The private copy, named by its content.
+    pub copy: PathBuf,
+    /// SHA-256 of the content in hexadecimal.
+    pub hash: String,
+}

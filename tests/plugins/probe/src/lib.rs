@@ -1,0 +1,1 @@
+//! Every CSGI feature as a Rust plugin uses it.
