@@ -4,7 +4,7 @@
  * A host loads it and calls `application` once for every request, as WSGI (PEP 3333) does:
  *
  *     process :=  load  csgi_init?  ( application | next | close | release )*  csgi_exit?
- *     request :=  application                    -> NULL           500 if no head was given
+ *     request :=  application                    -> NULL           it failed: 500
  *              |  application                    -> host's body    the plugin is done
  *              |  application  next*  close      -> plugin's body
  *     next*   :=  ( n>0 | PENDING )*  ( END | ERROR )?             after END or ERROR never again
