@@ -50,7 +50,7 @@ pub struct WorkerSpec {
 }
 
 /// One plugin of a generation, in the order of its number in the scoreboard (from 0).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginSpec {
     pub name: String,
     /// The file as the user knows it, for messages.
@@ -61,7 +61,7 @@ pub struct PluginSpec {
     pub config: String,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Library {
     /// The private copy, named by its content.
     pub copy: PathBuf,

@@ -1,4 +1,20 @@
-//! Tenon: a native application server. ARCHITECTURE.md has the picture; `respond` is the map.
+//! The Tenon server. `main.rs` is the command line; `respond.rs` is the map of a request.
 
+pub mod access_log;
+pub mod build;
+pub mod check;
+pub mod cli;
 pub mod config;
+pub mod connection;
 pub mod control;
+pub mod error_page;
+pub mod http;
+pub mod logging;
+pub mod plugin;
+pub mod respond;
+pub mod router;
+pub mod scoreboard;
+pub mod static_files;
+pub mod supervisor;
+pub mod trial;
+pub mod worker;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `tenon`.
+
+fn main() -> std::process::ExitCode {
+    tenon::cli::run()
+}

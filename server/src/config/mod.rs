@@ -1,4 +1,7 @@
-//! Reads and checks the configuration once; the result cannot be invalid.
+//! The configuration: checked once when it is read (`file`), valid from then on.
+
+mod file;
+mod quantity;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,8 +10,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use file::{ConfigError, load};
+
+/// The one rule of the default list: `/NAME.py`, and what follows it.
+pub const DEFAULT_ROUTE: &str = r"(?<mount>/(?<plugin>[A-Za-z0-9_-]+)\.py)(?<path>/.*)?";
+
 /// The whole configuration, checked. Passed to workers as JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     pub listen: Vec<SocketAddr>,
     pub plugins: PathBuf,
@@ -61,7 +69,7 @@ pub enum TargetName {
 }
 
 /// Refusal thresholds: sizes in bytes, the rest are counts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Request line and headers together. 431, or 414 if the line alone is longer than `target`.
     pub head: usize,
@@ -73,13 +81,13 @@ pub struct Limits {
     pub body: u64,
     /// How much of a request body is kept in memory; the rest goes to an unlinked file.
     pub body_memory: usize,
-    /// Connections of one worker; further ones are accepted and closed with 503.
+    /// Connections of one worker; further ones wait in the kernel's queue.
     pub connections: usize,
     /// Requests of one worker that wait for a thread or for their turn in a plugin. 503.
     pub queue: usize,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// From the first byte of a head to its end. 408.
     pub head: Duration,
@@ -93,10 +101,63 @@ pub struct Timeouts {
     pub drain: Duration,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PluginConfig {
     /// Served at this prefix too.
     pub mount: Option<String>,
     /// Handed to the plugin as JSON.
     pub config: Option<serde_json::Value>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: 16 * 1024,
+            target: 8 * 1024,
+            headers: 100,
+            body: 10 * 1024 * 1024,
+            body_memory: 64 * 1024,
+            connections: 10_000,
+            queue: 1_000,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            write: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
+            plugins: PathBuf::from("plugins"),
+            html: PathBuf::from("html"),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: 4,
+            watch: true,
+            server_name: Some("tenon".to_owned()),
+            access_log: AccessLog::Off,
+            routes: vec![RouteRule {
+                pattern: Pattern::Regex(DEFAULT_ROUTE.to_owned()),
+                target: TargetName::PluginFromGroup,
+            }],
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            plugin: BTreeMap::new(),
+        }
+    }
+}
+
+/// Whether a plugin may be called that: it is part of addresses and file names.
+pub fn is_plugin_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }

@@ -1,0 +1,180 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, AccessLog, Config, ConfigError};
+use crate::supervisor::Options;
+use crate::{build, check, logging, supervisor, trial, worker};
+
+/// The configuration that is used when it is there and none is named.
+const CONFIG_FILE: &str = "tenon.toml";
+
+const ABOUT: &str = "Tenon serves native plugins over HTTP: a library dropped into plugins/ answers \
+at /NAME.py.";
+
+const LESSON: &str = r#"The first plugin, plugins/hello.c:
+
+  #include <csgi.h>
+  CSGI_PLUGIN("hello", "1.0", CSGI_THREADSAFE | CSGI_NONBLOCKING);
+
+  csgi_body *application(const csgi_env *env, csgi_start_response start_response) {
+      csgi_header type = { CSGI_S("content-type"), CSGI_S("text/plain") };
+      start_response(env, "200 OK", &type, 1);
+      return env->host->bytes(env, "Hello, world\n", 13, NULL, NULL);
+  }
+
+Then:
+
+  tenon dev                    compiles what is in plugins/, serves it at
+                               http://127.0.0.1:8000/hello.py, and does so again
+                               whenever a source changes
+  tenon build                  compiles only
+  tenon serve                  serves the libraries in plugins/ and the files in html/
+  tenon check plugins/*.so     says whether a library can be served, and why not
+
+Signals: SIGTERM and SIGINT finish what runs and stop; SIGHUP reads the configuration
+and the plugins anew.
+
+The configuration is ./tenon.toml, or the file named with --config; every key is optional.
+The log goes to standard error; TENON_LOG=debug makes it longer.
+
+Exit status: 0 success; 100 a mistake that will repeat, such as a wrong configuration;
+111 a failure that may pass, such as a port that is in use."#;
+
+#[derive(Parser)]
+#[command(name = "tenon", version, about = ABOUT, after_long_help = LESSON, after_help = "See --help for a first plugin.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the libraries in the plugins folder and the files in the html folder
+    Serve(Serving),
+    /// The same, and compile the sources in the plugins folder whenever they change
+    Dev(Serving),
+    /// Compile the sources in the plugins folder to libraries
+    Build {
+        /// Where the sources are
+        #[arg(long, value_name = "DIR", default_value = "plugins")]
+        plugins: PathBuf,
+        /// Where the libraries go [default: the folder of the sources]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Say whether libraries can be served, and why not
+    Check {
+        #[arg(required = true, value_name = "FILE.so")]
+        files: Vec<PathBuf>,
+        /// Print the reports as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    #[command(hide = true)]
+    Worker,
+    #[command(hide = true)]
+    Trial,
+}
+
+/// What `serve` and `dev` take; each wins over the configuration file.
+#[derive(Args)]
+struct Serving {
+    /// The configuration file [default: tenon.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// An address to listen on, may be given several times; port 0 lets the system choose
+    /// [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<SocketAddr>,
+    /// The folder of the plugins [default: plugins]
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+    /// The folder of the static files [default: html]
+    #[arg(long, value_name = "DIR")]
+    html: Option<PathBuf>,
+    /// Worker processes [default: one per processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Threads of each worker; one is always kept out of plugins that may block [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1024))]
+    threads: Option<u16>,
+    /// Do not look for changed plugins; SIGHUP does so once
+    #[arg(long)]
+    no_watch: bool,
+    /// One line per request: off, stdout or a file [default: off; with dev: stdout]
+    #[arg(long, value_name = "WHERE")]
+    access_log: Option<String>,
+}
+
+impl Serving {
+    fn config(&self, dev: bool) -> Result<Config, ConfigError> {
+        let mut config = Config::default();
+        if dev {
+            config.access_log = AccessLog::Stdout;
+        }
+        let file = self.config.as_deref().or_else(|| {
+            let file = Path::new(CONFIG_FILE);
+            file.exists().then_some(file)
+        });
+        if let Some(file) = file {
+            config = config::load(file, config)?;
+        }
+        if !self.listen.is_empty() {
+            config.listen.clone_from(&self.listen);
+        }
+        let Self { plugins, html, .. } = self;
+        plugins.iter().for_each(|path| config.plugins.clone_from(path));
+        html.iter().for_each(|path| config.html.clone_from(path));
+        config.workers = self.workers.map_or(config.workers, usize::from);
+        config.threads = self.threads.map_or(config.threads, usize::from);
+        config.watch &= !self.no_watch;
+        match self.access_log.as_deref() {
+            None => {}
+            Some("off") => config.access_log = AccessLog::Off,
+            Some("stdout") => config.access_log = AccessLog::Stdout,
+            Some(path) => config.access_log = AccessLog::File(PathBuf::from(path)),
+        }
+        Ok(config)
+    }
+}
+
+/// Does what the command line says.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing better can be done if even this cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(100) } else { ExitCode::SUCCESS };
+        }
+    };
+    logging::start();
+    match cli.command {
+        Command::Serve(serving) => serve(serving, false),
+        Command::Dev(serving) => serve(serving, true),
+        Command::Build { plugins, out } => {
+            build::command(&plugins, out.as_deref().unwrap_or(&plugins))
+        }
+        Command::Check { files, json } => check::command(&files, json),
+        Command::Worker => worker::run(),
+        Command::Trial => trial::command(),
+    }
+}
+
+fn serve(serving: Serving, dev: bool) -> ExitCode {
+    match serving.config(dev) {
+        Ok(config) => {
+            let reread = Box::new(move || serving.config(dev).map_err(|error| error.to_string()));
+            supervisor::run(Options { config, dev, reread })
+        }
+        Err(error) => {
+            eprintln!("tenon: {error}");
+            ExitCode::from(100)
+        }
+    }
+}

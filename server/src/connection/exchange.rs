@@ -1,0 +1,410 @@
+//! One request being answered by a plugin: waits for a place in it, lets it run as long as it has
+//! something to give and the socket takes it, and closes it exactly once.
+
+use std::mem;
+
+use super::output::Tail;
+use super::reading::Request;
+use super::sending::Writer;
+use super::table::{HANG_UP, READY, TURN, WOKEN};
+use super::{Connection, Next, Phase, Place, Verdict};
+use crate::http::head::{Framing, Head, Version};
+use crate::http::response::ResponseHead;
+use crate::plugin::call::{Call, Facts, Step, Texts};
+use crate::plugin::gate::Entry;
+use crate::plugin::input::Input;
+use crate::worker::event_loop::Thread;
+
+/// Encoded bytes that may wait before the plugin is asked for more.
+const BACKLOG: usize = 64 * 1024;
+/// Calls of `next` in one go before other connections have their turn.
+const PULLS: usize = 64;
+
+/// Whether this request has a place in its plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    Outside,
+    /// Waits for its turn in a plugin that is not thread-safe.
+    AwaitsGate,
+    /// Waits for a seat among the plugins that may block.
+    AwaitsSeat,
+    Inside,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Start,
+    /// `next` is due.
+    Pull,
+    /// The plugin said PENDING.
+    Parked,
+    /// The body is complete or given up: close, log, go on.
+    End,
+}
+
+pub(super) struct Exchange {
+    pub(super) call: Call,
+    /// What the call's `env` points into: not touched while the call lives.
+    pub(super) bytes: Box<[u8]>,
+    pub(super) head: Head,
+    admission: Admission,
+    pub(super) stage: Stage,
+    pub(super) writer: Writer,
+    /// Woken since `next` was last called.
+    is_woken: bool,
+    /// The client is gone, or the answer is given up: nothing more is sent.
+    pub(super) is_aborted: bool,
+    /// For the access log.
+    pub(super) status: u16,
+    pub(super) sent: u64,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        connection: &mut Connection,
+        request: Request<'_>,
+        input: Input,
+        at: Place<'_>,
+    ) -> Box<Self> {
+        let Request { plugin, route, head, head_bytes, .. } = request;
+        let bytes: Box<[u8]> = head_bytes.into();
+        let head = mem::take(head);
+        let path = head.path.of(&bytes);
+        let ends = connection.ends();
+        let texts = Texts {
+            method: head.method.of(&bytes),
+            authority: head.authority.of(&bytes),
+            mount: &path[route.mount.clone()],
+            path: &path[route.path.clone()],
+            query: head.query.of(&bytes),
+            target: head.target.of(&bytes),
+            remote: ends.remote.as_bytes(),
+            local: ends.local.as_bytes(),
+        };
+        let facts = Facts {
+            id: at.slot.begin_request(at.token),
+            http_version: if head.version == Version::Http11 { 11 } else { 10 },
+            may_upgrade: head.upgrade && plugin.streams_input(),
+            content_length: match head.framing {
+                Framing::None => 0,
+                Framing::Length(length) => length as i64,
+                Framing::Chunked => -1,
+            },
+            headers: &mut head
+                .fields
+                .iter()
+                .map(|(name, value)| (name.of(&bytes), value.of(&bytes))),
+            variables: &mut route
+                .variables
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), &path[value.clone()])),
+        };
+        let call = Call::new(plugin, &texts, facts, ResponseHead::default(), input);
+        Box::new(Self {
+            call,
+            bytes,
+            head,
+            admission: Admission::Outside,
+            stage: Stage::Start,
+            writer: Writer::Gathering(Vec::new()),
+            is_woken: false,
+            is_aborted: false,
+            status: 0,
+            sent: 0,
+        })
+    }
+}
+
+impl Exchange {
+    pub(super) fn set_input(&mut self, input: Input) {
+        self.call.input = input;
+    }
+
+    pub(super) fn is_head_request(&self) -> bool {
+        self.head.method.of(&self.bytes) == b"HEAD"
+    }
+
+    /// Waits for the plugin's wake, or for input that the plugin asked for.
+    pub(super) fn is_parked(&self) -> bool {
+        self.stage == Stage::Parked
+    }
+
+    /// Waits for bytes of the client.
+    pub(super) fn is_starved(&self) -> bool {
+        self.is_parked() && self.call.input.starved
+    }
+
+    /// Gives the answer up; `advance` then closes the plugin's body.
+    pub(super) fn abort(&mut self) {
+        self.is_aborted = true;
+        self.stage = Stage::End;
+    }
+
+    /// Takes the notices in.
+    fn note(&mut self, notices: u32) {
+        self.is_woken |= notices & WOKEN != 0;
+        let is_starved = self.is_starved();
+        if notices & READY != 0 && is_starved {
+            self.is_woken = true;
+        }
+        // Nobody is left to answer; a plugin that reads its input finds out by itself.
+        if notices & HANG_UP != 0 && self.is_parked() && !is_starved {
+            self.abort();
+        }
+    }
+
+    /// Enters the plugin, or waits for a place. `true`: inside.
+    fn admit(&mut self, thread: &Thread, at: Place<'_>, has_turn: bool) -> bool {
+        let plugin = self.call.plugin();
+        match self.admission {
+            Admission::Inside => return true,
+            Admission::Outside => {
+                self.admission = Admission::AwaitsGate;
+                if !plugin.is_threadsafe() && plugin.gate.enter(at.token) == Entry::Waiting {
+                    return false;
+                }
+            }
+            Admission::AwaitsGate | Admission::AwaitsSeat if !has_turn => return false,
+            Admission::AwaitsGate | Admission::AwaitsSeat => {}
+        }
+        if self.admission == Admission::AwaitsGate {
+            self.admission = Admission::AwaitsSeat;
+            if plugin.may_block() && thread.worker.seats.enter(at.token) == Entry::Waiting {
+                return false;
+            }
+        }
+        self.admission = Admission::Inside;
+        true
+    }
+
+    /// Leaves the plugin, and lets in whoever has waited longest.
+    fn leave(&mut self, thread: &Thread) {
+        if self.admission != Admission::Inside {
+            return;
+        }
+        self.admission = Admission::Outside;
+        let plugin = self.call.plugin();
+        if plugin.may_block()
+            && let Some(next) = thread.worker.seats.leave()
+        {
+            thread.worker.grant_turn(next);
+        }
+        if !plugin.is_threadsafe()
+            && let Some(next) = plugin.gate.leave()
+        {
+            thread.worker.grant_turn(next);
+        }
+    }
+
+    fn is_waiting_for_turn(&self) -> bool {
+        matches!(self.admission, Admission::AwaitsGate | Admission::AwaitsSeat)
+    }
+
+    /// More wait for this plugin than the configuration allows.
+    fn finds_queue_full(&self, thread: &Thread) -> bool {
+        let plugin = self.call.plugin();
+        let limit = thread.worker.config().limits.queue;
+        self.admission == Admission::Outside
+            && ((!plugin.is_threadsafe() && plugin.gate.waiting() >= limit)
+                || (plugin.may_block() && thread.worker.seats.waiting() >= limit))
+    }
+}
+
+impl Connection {
+    /// Goes on with an answer as far as the plugin and the socket allow.
+    pub(super) fn advance(
+        &mut self,
+        mut exchange: Box<Exchange>,
+        thread: &mut Thread,
+        at: Place<'_>,
+        notices: u32,
+    ) -> Next {
+        exchange.note(notices);
+        let verdict = self.drive(&mut exchange, thread, at, notices & TURN != 0);
+        exchange.leave(thread);
+        match verdict {
+            Some(verdict) => {
+                self.phase = Phase::Exchange(exchange);
+                Next::Verdict(verdict)
+            }
+            None => self.end_exchange(exchange, thread, at),
+        }
+    }
+
+    /// `None`: the exchange is over.
+    fn drive(
+        &mut self,
+        exchange: &mut Exchange,
+        thread: &mut Thread,
+        at: Place<'_>,
+        mut has_turn: bool,
+    ) -> Option<Verdict> {
+        let mut pulls = 0;
+        loop {
+            if exchange.is_waiting_for_turn() && !has_turn {
+                return Some(Verdict::Wait);
+            }
+            if let Some(verdict) = self.make_room(exchange, thread, at) {
+                return Some(verdict);
+            }
+            match exchange.stage {
+                Stage::Parked if !exchange.is_woken => {
+                    if let Some(verdict) = self.park(exchange, thread, at) {
+                        return Some(verdict);
+                    }
+                    continue;
+                }
+                Stage::Parked => exchange.stage = Stage::Pull,
+                Stage::End if !self.ends_in_plugin(exchange) => return None,
+                Stage::Start if exchange.finds_queue_full(thread) => {
+                    self.answer_instead(exchange, thread, 503, None);
+                    continue;
+                }
+                Stage::Start | Stage::Pull | Stage::End => {}
+            }
+            if !exchange.admit(thread, at, mem::take(&mut has_turn)) {
+                return self.await_turn(exchange, thread, at);
+            }
+            if exchange.stage == Stage::End {
+                self.close_plugin(exchange, thread);
+                return None;
+            }
+            pulls += 1;
+            if pulls > PULLS {
+                return Some(self.yield_turn(exchange, thread, at));
+            }
+            self.run_plugin(exchange, thread, at);
+        }
+    }
+
+    /// Is a call into the plugin needed to end this?
+    fn ends_in_plugin(&self, exchange: &Exchange) -> bool {
+        exchange.call.is_open() || matches!(self.output.tail, Tail::Borrowed { .. })
+    }
+
+    /// Sends when too much waits, when a tail does, and before a plugin that may take its time: what
+    /// is ready does not wait for it. Small answers stay, to leave together with the next.
+    fn make_room(
+        &mut self,
+        exchange: &mut Exchange,
+        thread: &Thread,
+        at: Place<'_>,
+    ) -> Option<Verdict> {
+        let is_due = match exchange.stage {
+            Stage::End => self.output.has_tail(),
+            Stage::Start | Stage::Pull | Stage::Parked => {
+                self.output.has_tail()
+                    || self.output.waiting() >= BACKLOG
+                    || (exchange.call.plugin().may_block() && !self.output.is_empty())
+            }
+        };
+        if exchange.is_aborted || !is_due {
+            return None;
+        }
+        match self.flush(thread, at) {
+            Some(Verdict::Close) => {
+                exchange.abort();
+                None
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Others are in the plugin: answers that are complete need not wait for that.
+    fn await_turn(
+        &mut self,
+        exchange: &mut Exchange,
+        thread: &Thread,
+        at: Place<'_>,
+    ) -> Option<Verdict> {
+        at.slot.set_deadline(0);
+        if !exchange.is_aborted && self.flush(thread, at) == Some(Verdict::Close) {
+            exchange.abort();
+        }
+        Some(Verdict::Wait)
+    }
+
+    /// Nothing to do until the plugin is woken. `None`: the client has gone meanwhile.
+    fn park(&mut self, exchange: &mut Exchange, thread: &Thread, at: Place<'_>) -> Option<Verdict> {
+        match self.flush(thread, at) {
+            None => {}
+            Some(Verdict::Close) => {
+                exchange.abort();
+                return None;
+            }
+            verdict => return verdict,
+        }
+        let timeouts = &thread.worker.config().timeouts;
+        let timeout = match exchange.writer {
+            Writer::Raw if exchange.is_starved() => timeouts.idle,
+            _ if exchange.is_starved() => timeouts.body,
+            _ => timeouts.write,
+        };
+        at.slot.set_deadline(thread.worker.clock.deadline(timeout));
+        Some(Verdict::Wait)
+    }
+
+    /// A plugin that always has more lets others have their turn now and then.
+    fn yield_turn(&mut self, exchange: &mut Exchange, thread: &Thread, at: Place<'_>) -> Verdict {
+        match self.flush(thread, at) {
+            None => Verdict::Yield,
+            Some(Verdict::Close) => {
+                exchange.abort();
+                Verdict::Yield
+            }
+            Some(verdict) => verdict,
+        }
+    }
+
+    /// One call of `application` or `next`, and what it gave.
+    fn run_plugin(&mut self, exchange: &mut Exchange, thread: &mut Thread, at: Place<'_>) {
+        at.slot.set_deadline(0);
+        exchange.is_woken = false;
+        let is_start = exchange.stage == Stage::Start;
+        let (plugin, id) = (exchange.call.plugin(), exchange.call.id());
+        let call = &mut exchange.call;
+        let step =
+            thread.in_plugin(plugin, id, || if is_start { call.start() } else { call.pull() });
+        if !exchange.call.interim.is_empty() {
+            self.output.bytes.append(&mut exchange.call.interim);
+        }
+        match step {
+            Step::Pending if is_start => self.after_start(exchange, thread),
+            Step::Pending => self.on_pending(exchange, thread),
+            Step::Host(body) => self.send_host_body(exchange, body, thread),
+            Step::Parts => self.send_parts(exchange, thread),
+            Step::End => self.send_end(exchange, thread),
+            Step::Failed(reason) => self.fail(exchange, reason, thread),
+        }
+    }
+
+    /// Done with the plugin: logs, and makes the connection ready for its next request.
+    fn end_exchange(
+        &mut self,
+        mut exchange: Box<Exchange>,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Next {
+        at.slot.end_request();
+        thread.log(self, &exchange.head, &exchange.bytes, exchange.status, exchange.sent);
+        if exchange.is_aborted {
+            return Next::Verdict(Verdict::Close);
+        }
+        match exchange.call.input.finish() {
+            Some(mut rest) => {
+                if !rest.is_empty() {
+                    rest.append(&mut self.input);
+                    self.input = rest;
+                }
+            }
+            None => {
+                self.is_closing = true;
+                self.has_unread_input = true;
+            }
+        }
+        thread.head = mem::take(&mut exchange.head);
+        self.phase = Phase::Head;
+        Next::Go
+    }
+}

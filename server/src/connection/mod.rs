@@ -1,0 +1,301 @@
+//! One client connection: what it is waiting for, and how it goes on.
+//!
+//! `table` says who may touch it, `reading` turns bytes into requests, `receiving` takes a request
+//! body, `exchange` is one request being answered by a plugin, `sending` is what the plugin gave on
+//! its way out, `output` is what the socket still has to take. `step` is the only way in; it never waits.
+
+mod exchange;
+pub mod output;
+mod reading;
+mod receiving;
+mod sending;
+pub mod table;
+
+use std::mem;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::net::Shutdown;
+use socket2::SockRef;
+
+use crate::http::date;
+use crate::http::head::Version;
+use crate::http::response::{Persistence, ResponseFraming, ResponseHead};
+use crate::worker::event_loop::Thread;
+use exchange::Exchange;
+use output::{Output, Sent};
+use receiving::Receiving;
+use table::{DRAIN, EXPIRED, HANG_UP, READY, Slot, Token};
+
+/// Bytes that a client may still send behind a refusal before the connection is cut.
+const LINGER_LIMIT: usize = 256 * 1024;
+
+/// What the thread does with a connection after a step.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It waits for a notice.
+    Wait,
+    /// It could go on, but others should have their turn.
+    Yield,
+    Close,
+}
+
+/// What a phase says after a piece of work.
+enum Next {
+    /// Look again: the phase may have changed.
+    Go,
+    Verdict(Verdict),
+}
+
+enum Phase {
+    /// Between requests, or in the middle of a head.
+    Head,
+    /// A body is arriving for a plugin that wants it whole.
+    Body(Box<Receiving>),
+    /// A plugin answers.
+    Exchange(Box<Exchange>),
+    /// The last answer is sent; the client's bytes are thrown away until it closes, so that the
+    /// answer is not lost to a reset (RFC 9112 §9.6).
+    Linger { discarded: usize },
+}
+
+/// Both ends, as text.
+struct Ends {
+    remote: String,
+    local: String,
+}
+
+pub struct Connection {
+    socket: Arc<OwnedFd>,
+    /// Asked for when the first plugin is called.
+    ends: Option<Box<Ends>>,
+    /// Bytes that belong to no request yet.
+    input: Vec<u8>,
+    /// How far `input` was looked through for the end of a head.
+    scanned: usize,
+    output: Output,
+    phase: Phase,
+    /// The socket may have bytes: it has not said that it is empty.
+    is_readable: bool,
+    /// The peer has closed its side.
+    is_hung_up: bool,
+    /// The client takes no more for now, and the time for it is running.
+    is_blocked: bool,
+    /// No further request is read.
+    is_closing: bool,
+    /// Bytes of the client may be on their way that nobody will read.
+    has_unread_input: bool,
+}
+
+impl Connection {
+    pub fn new(socket: Arc<OwnedFd>) -> Self {
+        Self {
+            socket,
+            ends: None,
+            input: Vec::new(),
+            scanned: 0,
+            output: Output::default(),
+            phase: Phase::Head,
+            is_readable: false,
+            is_hung_up: false,
+            is_blocked: false,
+            is_closing: false,
+            has_unread_input: false,
+        }
+    }
+
+    /// Goes as far as it can. The caller owns the connection.
+    pub fn step(
+        &mut self,
+        thread: &mut Thread,
+        token: Token,
+        slot: &Slot,
+        notices: u32,
+    ) -> Verdict {
+        self.is_readable |= notices & (READY | HANG_UP) != 0;
+        self.is_hung_up |= notices & HANG_UP != 0;
+        let at = Place { token, slot };
+        if notices & EXPIRED != 0
+            && let Next::Verdict(verdict) = self.on_deadline(thread, at)
+        {
+            return verdict;
+        }
+        if notices & DRAIN != 0 && self.is_idle() {
+            return Verdict::Close;
+        }
+        // An empty connection keeps no buffer: the thread lends its own.
+        let lends = self.output.bytes.capacity() == 0;
+        if lends {
+            mem::swap(&mut self.output.bytes, &mut thread.output);
+        }
+        let verdict = self.run(thread, at, notices);
+        if self.output.waiting() == 0 {
+            mem::swap(&mut self.output.bytes, &mut thread.output);
+            self.output.bytes = Vec::new();
+        }
+        verdict
+    }
+
+    fn run(&mut self, thread: &mut Thread, at: Place<'_>, mut notices: u32) -> Verdict {
+        loop {
+            let next = match mem::replace(&mut self.phase, Phase::Head) {
+                Phase::Head => self.read_requests(thread, at),
+                Phase::Body(receiving) => self.receive(receiving, thread, at),
+                Phase::Exchange(exchange) => self.advance(exchange, thread, at, notices),
+                Phase::Linger { discarded } => self.linger(discarded),
+            };
+            notices = 0;
+            if let Next::Verdict(verdict) = next {
+                return verdict;
+            }
+        }
+    }
+
+    /// Nothing was asked that is not answered.
+    fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Head) && self.input.is_empty() && self.output.is_empty()
+    }
+
+    /// Sends what waits. `None`: all is sent.
+    fn flush(&mut self, thread: &Thread, at: Place<'_>) -> Option<Verdict> {
+        match self.output.send(&self.socket) {
+            Ok(Sent::All) => {
+                self.is_blocked = false;
+                None
+            }
+            Ok(Sent::Blocked { has_moved }) => {
+                if has_moved || !self.is_blocked {
+                    let timeouts = &thread.worker.config().timeouts;
+                    at.slot.set_deadline(thread.worker.clock.deadline(timeouts.write));
+                }
+                self.is_blocked = true;
+                Some(Verdict::Wait)
+            }
+            Ok(Sent::Paused) => {
+                self.is_blocked = false;
+                Some(Verdict::Yield)
+            }
+            // The peer is gone, or must be told by a cut that the answer is not whole.
+            Err(_) => Some(Verdict::Close),
+        }
+    }
+
+    fn persistence(&self, thread: &Thread, keeps_alive: bool) -> Persistence {
+        if keeps_alive && !self.is_closing && !thread.worker.is_draining() {
+            Persistence::KeepAlive
+        } else {
+            Persistence::Close
+        }
+    }
+
+    /// The last answer is on its way: no more requests, and the end once it is sent.
+    fn finish(&mut self, thread: &Thread, at: Place<'_>) -> Next {
+        if let Some(verdict) = self.flush(thread, at) {
+            return Next::Verdict(verdict);
+        }
+        if !self.has_unread_input {
+            return Next::Verdict(Verdict::Close);
+        }
+        let _ = rustix::net::shutdown(&*self.socket, Shutdown::Write);
+        at.slot.set_deadline(thread.worker.clock.deadline(thread.worker.config().timeouts.idle));
+        self.phase = Phase::Linger { discarded: 0 };
+        Next::Go
+    }
+
+    fn linger(&mut self, mut discarded: usize) -> Next {
+        let mut waste = [0; 4096];
+        loop {
+            match rustix::io::read(&*self.socket, &mut waste) {
+                Ok(0) => return Next::Verdict(Verdict::Close),
+                Ok(count) => discarded += count,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => break,
+                Err(_) => return Next::Verdict(Verdict::Close),
+            }
+            if discarded > LINGER_LIMIT {
+                return Next::Verdict(Verdict::Close);
+            }
+        }
+        self.phase = Phase::Linger { discarded };
+        Next::Verdict(Verdict::Wait)
+    }
+
+    /// The time for what it was waiting for is over.
+    fn on_deadline(&mut self, thread: &mut Thread, at: Place<'_>) -> Next {
+        if self.is_blocked {
+            // The client takes nothing: there is no way to tell it anything.
+            return self.cut(thread, at);
+        }
+        match mem::replace(&mut self.phase, Phase::Head) {
+            Phase::Head if self.input.is_empty() => Next::Verdict(Verdict::Close),
+            Phase::Head | Phase::Body(_) => {
+                self.refuse(thread, 408, None);
+                Next::Go
+            }
+            Phase::Linger { .. } => Next::Verdict(Verdict::Close),
+            Phase::Exchange(mut exchange) => {
+                if exchange.is_parked() {
+                    self.give_up(&mut exchange, thread);
+                }
+                // Else the plugin was at work, and the deadline is one of the past.
+                self.phase = Phase::Exchange(exchange);
+                Next::Go
+            }
+        }
+    }
+
+    /// Ends the connection where it stands; a plugin that is at it is told so first.
+    fn cut(&mut self, thread: &mut Thread, at: Place<'_>) -> Next {
+        match mem::replace(&mut self.phase, Phase::Head) {
+            Phase::Exchange(mut exchange) => {
+                exchange.abort();
+                self.advance(exchange, thread, at, 0)
+            }
+            _ => Next::Verdict(Verdict::Close),
+        }
+    }
+
+    /// Both ends as text: `(remote, local)`.
+    fn ends(&mut self) -> &Ends {
+        let socket = SockRef::from(&self.socket);
+        self.ends.get_or_insert_with(|| {
+            let text = |address: std::io::Result<socket2::SockAddr>| {
+                let address = address.ok().and_then(|address| address.as_socket());
+                address.as_ref().map(SocketAddr::to_string).unwrap_or_default()
+            };
+            Box::new(Ends { remote: text(socket.peer_addr()), local: text(socket.local_addr()) })
+        })
+    }
+
+    /// The client's address, as text.
+    pub fn remote(&mut self) -> &str {
+        &self.ends().remote
+    }
+
+    /// The next cut must look like one, even where the end of the connection ends the body.
+    fn reset_on_close(&self) {
+        // Without it the close is an ordinary one; there is nothing better to do.
+        let _ = SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
+/// Where a connection stands in the table.
+#[derive(Clone, Copy)]
+struct Place<'s> {
+    token: Token,
+    slot: &'s Slot,
+}
+
+/// Encodes the head of an answer, with what the server adds to it.
+fn answer_head(
+    out: &mut Vec<u8>,
+    head: &ResponseHead,
+    framing: ResponseFraming,
+    version: Version,
+    persistence: Persistence,
+    thread: &Thread,
+) {
+    let server = thread.worker.config().server_name.as_deref().map(str::as_bytes);
+    date::with_now(|date| head.encode_into(out, framing, version, persistence, date, server));
+}

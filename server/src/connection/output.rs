@@ -1,0 +1,164 @@
+//! Bytes on their way to a socket: encoded ones first, then a tail that is not copied.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use crate::plugin::call::Borrowed;
+
+/// Bytes asked of `sendfile` at a time, so that one large file does not keep a thread.
+const FILE_STEP: u64 = 1024 * 1024;
+
+/// What follows the encoded bytes.
+#[derive(Debug, Default)]
+pub enum Tail {
+    #[default]
+    None,
+    /// The plugin's bytes, from the position up to the end. They stay when they are sent: giving
+    /// them back is a call into the plugin, and has its own time.
+    Borrowed {
+        bytes: Borrowed,
+        position: usize,
+        end: usize,
+    },
+    Copied {
+        bytes: Vec<u8>,
+        position: usize,
+    },
+    File {
+        file: OwnedFd,
+        offset: u64,
+        left: u64,
+    },
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Sent {
+    All,
+    /// The socket takes no more; epoll says when it does.
+    Blocked {
+        has_moved: bool,
+    },
+    /// More could be sent, but others should have their turn.
+    Paused,
+}
+
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Encoded bytes, sent up to `position`.
+    pub bytes: Vec<u8>,
+    position: usize,
+    pub tail: Tail,
+}
+
+impl Output {
+    pub fn is_empty(&self) -> bool {
+        self.waiting() == 0 && !self.has_tail()
+    }
+
+    /// Something is to be sent behind the encoded bytes.
+    pub fn has_tail(&self) -> bool {
+        match &self.tail {
+            Tail::None => false,
+            Tail::Borrowed { position, end, .. } => position < end,
+            Tail::Copied { .. } | Tail::File { .. } => true,
+        }
+    }
+
+    /// Encoded bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.bytes.len() - self.position
+    }
+
+    /// How much waits altogether.
+    fn left(&self) -> u64 {
+        let tail = match &self.tail {
+            Tail::None => 0,
+            Tail::Borrowed { position, end, .. } => (end - position) as u64,
+            Tail::Copied { bytes, position } => (bytes.len() - position) as u64,
+            Tail::File { left, .. } => *left,
+        };
+        self.waiting() as u64 + tail
+    }
+
+    /// Sends what the socket takes.
+    ///
+    /// # Errors
+    /// The connection is broken, or a file is shorter than was promised: nothing can be sent on
+    /// it any more.
+    pub fn send(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
+        let before = self.left();
+        Ok(match self.send_some(socket)? {
+            Sent::Blocked { .. } => Sent::Blocked { has_moved: self.left() < before },
+            sent => sent,
+        })
+    }
+
+    fn send_some(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
+        while self.position < self.bytes.len() {
+            match rustix::io::write(socket.as_fd(), &self.bytes[self.position..]) {
+                Ok(count) => self.position += count,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(Sent::Blocked { has_moved: false }),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.bytes.clear();
+        self.position = 0;
+        self.send_tail(socket)
+    }
+
+    fn send_tail(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
+        let sent = match &mut self.tail {
+            Tail::None => return Ok(Sent::All),
+            Tail::Borrowed { bytes, position, end } => {
+                return send_bytes(socket, &bytes.bytes()[..*end], position);
+            }
+            Tail::Copied { bytes, position } => send_bytes(socket, bytes, position)?,
+            Tail::File { file, offset, left } => send_file(socket, file, offset, left)?,
+        };
+        if sent == Sent::All {
+            self.tail = Tail::None;
+        }
+        Ok(sent)
+    }
+}
+
+fn send_bytes(socket: &OwnedFd, bytes: &[u8], position: &mut usize) -> std::io::Result<Sent> {
+    while *position < bytes.len() {
+        match rustix::io::write(socket.as_fd(), &bytes[*position..]) {
+            Ok(count) => *position += count,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(Sent::Blocked { has_moved: false }),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Sent::All)
+}
+
+fn send_file(
+    socket: &OwnedFd,
+    file: &OwnedFd,
+    offset: &mut u64,
+    left: &mut u64,
+) -> std::io::Result<Sent> {
+    let mut budget = FILE_STEP;
+    while *left > 0 {
+        if budget == 0 {
+            return Ok(Sent::Paused);
+        }
+        let count = (*left).min(budget) as usize;
+        match rustix::fs::sendfile(socket, file, Some(offset), count) {
+            // The length is promised already; the peer must see that bytes are missing.
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(sent) => {
+                *left -= sent as u64;
+                budget = budget.saturating_sub(sent as u64);
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(Sent::Blocked { has_moved: false }),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Sent::All)
+}

@@ -1,0 +1,343 @@
+//! Bytes into requests: reads from the socket, parses heads, and finds who answers.
+
+use rustix::io::Errno;
+
+use super::exchange::Exchange;
+use super::output::Tail;
+use super::receiving::Receiving;
+use super::{Connection, Next, Phase, Place, Verdict, answer_head};
+use crate::http::body::BodyDecoder;
+use crate::http::head::{Framing, Head, Parsed};
+use crate::http::request_error::RequestError;
+use crate::http::response::{Answer, AnswerBody, Persistence, ResponseFraming, status_has_body};
+use crate::plugin::Plugin;
+use crate::plugin::input::{CONTINUE, Input};
+use crate::respond::{self, Target};
+use crate::router::Route;
+use crate::worker::event_loop::Thread;
+
+/// Answers are sent when this much waits, even if more requests are at hand.
+const BATCH_BYTES: usize = 64 * 1024;
+/// Requests answered in one go before other connections have their turn.
+const BATCH_REQUESTS: usize = 64;
+
+/// Room for reading behind what is there already.
+const LEAST_READ: usize = 4096;
+
+/// A request for a plugin.
+pub(super) struct Request<'r> {
+    pub plugin: &'static Plugin,
+    pub route: &'r Route<'r>,
+    pub head: &'r mut Head,
+    pub head_bytes: &'r [u8],
+    /// What has arrived behind the head.
+    pub rest: &'r [u8],
+}
+
+/// What became of the first request in a buffer.
+enum Taken {
+    Incomplete,
+    /// Answered; so many bytes were its.
+    Answered(usize),
+    /// The phase has changed: the bytes from here on are the phase's, or the next request's.
+    Phase(usize),
+    /// The same, and there is nothing more to do for now.
+    Stopped(usize, Verdict),
+    /// The connection has no further request.
+    Last,
+}
+
+impl Connection {
+    /// Takes requests until there are no more bytes, or one of them takes its time.
+    pub(super) fn read_requests(&mut self, thread: &mut Thread, at: Place<'_>) -> Next {
+        if self.is_closing {
+            return self.finish(thread, at);
+        }
+        if !matches!(self.output.tail, Tail::None)
+            && let Some(verdict) = self.flush(thread, at)
+        {
+            return Next::Verdict(verdict);
+        }
+        // The thread's buffer holds the bytes meanwhile; the connection keeps what is left over.
+        let mut buffer = std::mem::take(&mut thread.input);
+        if buffer.len() < self.input.len() + LEAST_READ {
+            buffer.resize(self.input.len() + LEAST_READ, 0);
+        }
+        let next = self.read_into(&mut buffer, thread, at);
+        thread.input = buffer;
+        next
+    }
+
+    fn read_into(&mut self, buffer: &mut [u8], thread: &mut Thread, at: Place<'_>) -> Next {
+        let mut filled = self.input.len();
+        buffer[..filled].copy_from_slice(&self.input);
+        self.input.clear();
+        let mut start = 0;
+        let mut requests = 0;
+        loop {
+            while start < filled && requests < BATCH_REQUESTS && self.output.waiting() < BATCH_BYTES
+            {
+                match self.take_request(&mut buffer[start..filled], thread, at) {
+                    Taken::Incomplete => break,
+                    Taken::Answered(length) => start += length,
+                    Taken::Phase(length) => {
+                        self.keep(&buffer[start + length..filled]);
+                        return Next::Go;
+                    }
+                    Taken::Stopped(length, verdict) => {
+                        self.keep(&buffer[start + length..filled]);
+                        return Next::Verdict(verdict);
+                    }
+                    Taken::Last => {
+                        self.has_unread_input |= start < filled || self.is_readable;
+                        return self.finish(thread, at);
+                    }
+                }
+                requests += 1;
+                if self.is_closing || !matches!(self.output.tail, Tail::None) {
+                    self.keep(&buffer[start..filled]);
+                    return Next::Go;
+                }
+            }
+            let is_full_batch = requests >= BATCH_REQUESTS || self.output.waiting() >= BATCH_BYTES;
+            if is_full_batch || !self.is_readable {
+                self.keep(&buffer[start..filled]);
+                return self.rest(is_full_batch && start < filled, thread, at);
+            }
+            buffer.copy_within(start..filled, 0);
+            filled -= start;
+            start = 0;
+            match self.read(&mut buffer[filled..]) {
+                Ok(0) => {
+                    // A request that is not whole has nobody left to answer to.
+                    self.is_closing = true;
+                    return self.finish(thread, at);
+                }
+                Ok(count) => filled += count,
+                Err(Errno::AGAIN) => {}
+                Err(_) => return Next::Verdict(Verdict::Close),
+            }
+        }
+    }
+
+    /// All requests at hand are answered: sends the answers and waits for more.
+    fn rest(&mut self, has_more: bool, thread: &Thread, at: Place<'_>) -> Next {
+        if let Some(verdict) = self.flush(thread, at) {
+            return Next::Verdict(verdict);
+        }
+        if has_more {
+            return Next::Verdict(Verdict::Yield);
+        }
+        if self.input.is_empty() {
+            if thread.worker.is_draining() {
+                return Next::Verdict(Verdict::Close);
+            }
+            let idle = thread.worker.config().timeouts.idle;
+            at.slot.set_deadline(thread.worker.clock.deadline(idle));
+            self.scanned = 0;
+        } else if self.scanned == 0 {
+            // The deadline of a head is set once, when it begins, and not put off by dripping.
+            let head = thread.worker.config().timeouts.head;
+            at.slot.set_deadline(thread.worker.clock.deadline(head));
+            self.scanned = 1;
+        }
+        Next::Verdict(Verdict::Wait)
+    }
+
+    /// Reads once. Knows from a short read that the socket is empty, which saves asking again.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        loop {
+            match rustix::io::read(&*self.socket, &mut *buffer) {
+                Ok(count) => {
+                    // After the peer's end there is no further event: read on until it shows.
+                    self.is_readable = count == buffer.len() || (self.is_hung_up && count > 0);
+                    return Ok(count);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => {
+                    self.is_readable = false;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        if rest.is_empty() {
+            // An idle connection keeps no buffer.
+            self.input = Vec::new();
+        } else {
+            self.input.extend_from_slice(rest);
+        }
+    }
+
+    fn take_request(&mut self, bytes: &mut [u8], thread: &mut Thread, at: Place<'_>) -> Taken {
+        let mut head = std::mem::take(&mut thread.head);
+        let limits = &thread.worker.config().limits;
+        let taken = match crate::http::head::parse(bytes, limits, &mut head) {
+            Ok(Parsed::Incomplete) => Taken::Incomplete,
+            Ok(Parsed::Complete) => {
+                self.scanned = 0;
+                self.answer(bytes, &mut head, thread, at)
+            }
+            Err(error) => {
+                self.refuse_request(thread, &error);
+                Taken::Last
+            }
+        };
+        if head.fields.capacity() > thread.head.fields.capacity() {
+            thread.head = head;
+        }
+        taken
+    }
+
+    /// Finds who answers, and lets it.
+    fn answer(
+        &mut self,
+        bytes: &mut [u8],
+        head: &mut Head,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Taken {
+        let (head_bytes, rest) = bytes.split_at(head.length);
+        let path = std::str::from_utf8(head.path.of(head_bytes)).unwrap_or("");
+        let answer = match thread.worker.site.target(path) {
+            Target::Plugin(plugin, route) => {
+                let request = Request { plugin, route: &route, head, head_bytes, rest };
+                return self.call(request, thread, at);
+            }
+            Target::Page { status, detail } => respond::page(status, detail),
+            Target::Files => thread.worker.site.file(head, head_bytes),
+        };
+        // Nobody reads this body: it is passed over if it is at hand, else the connection ends.
+        let mut length = head.length;
+        match skip_body(head, rest) {
+            Some(skipped) => length += skipped,
+            None => {
+                self.is_closing = true;
+                self.has_unread_input = true;
+            }
+        }
+        self.send_answer(answer, head, head_bytes, thread);
+        Taken::Answered(length)
+    }
+
+    fn call(&mut self, request: Request<'_>, thread: &mut Thread, at: Place<'_>) -> Taken {
+        let Request { head, head_bytes, rest, plugin, .. } = &request;
+        let limit = thread.worker.config().limits.body;
+        if let Framing::Length(length) = head.framing
+            && length > limit
+        {
+            self.refuse_request(thread, &RequestError::BodyTooLarge);
+            return Taken::Last;
+        }
+        let length = head_bytes.len();
+        let decoder = BodyDecoder::new(head.framing, limit);
+        let may_send = self.output.is_empty();
+        let socket = self.socket.clone();
+        if plugin.streams_input() {
+            let all = length + rest.len();
+            let input =
+                Input::stream(rest.to_vec(), decoder, socket, may_send, head.expects_continue);
+            self.phase = Phase::Exchange(Exchange::new(self, request, input, at));
+            return Taken::Phase(all);
+        }
+        let must_continue = head.expects_continue && rest.is_empty();
+        let has_body = head.framing != Framing::None;
+        let input = Input::memory(Vec::new(), socket, may_send);
+        let exchange = Exchange::new(self, request, input, at);
+        if !has_body {
+            return self.run_exchange(exchange, length, thread, at);
+        }
+        if must_continue {
+            self.output.bytes.extend_from_slice(CONTINUE);
+        }
+        self.phase = Phase::Body(Box::new(Receiving::new(exchange, decoder)));
+        Taken::Phase(length)
+    }
+
+    /// Runs a request that has all its input. Most of them end here, at once.
+    fn run_exchange(
+        &mut self,
+        exchange: Box<Exchange>,
+        length: usize,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Taken {
+        match self.advance(exchange, thread, at, 0) {
+            Next::Verdict(verdict) => Taken::Stopped(length, verdict),
+            Next::Go if matches!(self.phase, Phase::Head) => Taken::Answered(length),
+            Next::Go => Taken::Phase(length),
+        }
+    }
+
+    /// Encodes an answer of the server's own, and logs it.
+    fn send_answer(&mut self, answer: Answer, head: &Head, head_bytes: &[u8], thread: &mut Thread) {
+        let status = answer.head.status();
+        let is_head = head.method.of(head_bytes) == b"HEAD";
+        let sent = self.encode_answer(answer, head, is_head, thread);
+        thread.log(self, head, head_bytes, status, sent);
+    }
+
+    /// Says how long the body is.
+    pub(super) fn encode_answer(
+        &mut self,
+        answer: Answer,
+        head: &Head,
+        is_head: bool,
+        thread: &Thread,
+    ) -> u64 {
+        let persistence = self.persistence(thread, head.keep_alive);
+        self.is_closing |= persistence == Persistence::Close;
+        let has_body = status_has_body(answer.head.status());
+        let length = answer.body.length();
+        let framing =
+            if has_body { ResponseFraming::Length(length) } else { ResponseFraming::None };
+        let out = &mut self.output.bytes;
+        answer_head(out, &answer.head, framing, head.version, persistence, thread);
+        if is_head || !has_body {
+            return 0;
+        }
+        match answer.body {
+            AnswerBody::Empty => {}
+            AnswerBody::Bytes(bytes) => self.output.bytes.extend_from_slice(&bytes),
+            AnswerBody::File { fd, offset, length } => {
+                self.output.tail = Tail::File { file: fd, offset, left: length };
+            }
+        }
+        length
+    }
+
+    /// A request that cannot be understood ends the connection: where the next one begins is
+    /// not certain.
+    pub(super) fn refuse_request(&mut self, thread: &mut Thread, error: &RequestError) {
+        tracing::debug!("a request was refused: {error}");
+        self.has_unread_input = true;
+        self.refuse(thread, error.status(), Some(&error.to_string()));
+    }
+
+    pub(super) fn refuse(&mut self, thread: &mut Thread, status: u16, detail: Option<&str>) {
+        self.is_closing = true;
+        let head = Head::default();
+        self.send_answer(respond::page(status, detail), &head, b"", thread);
+    }
+}
+
+/// How many of the bytes behind a head are its body; `None` if it has not all arrived.
+fn skip_body(head: &Head, rest: &[u8]) -> Option<usize> {
+    if head.framing == Framing::None {
+        return Some(0);
+    }
+    let mut decoder = BodyDecoder::new(head.framing, u64::MAX);
+    let mut position = 0;
+    loop {
+        let step = decoder.step(&rest[position..]).ok()?;
+        position += step.consumed;
+        if step.done {
+            return Some(position);
+        }
+        if step.consumed == 0 {
+            return None;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The `Date` field (RFC 9110 §6.6.1), made once a second.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+struct Cached {
+    second: u64,
+    text: Vec<u8>,
+    log_time: Vec<u8>,
+}
+
+thread_local! {
+    static CACHED: RefCell<Cached> =
+        const { RefCell::new(Cached { second: 0, text: Vec::new(), log_time: Vec::new() }) };
+}
+
+/// Gives the present second as an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn with_now<T>(f: impl FnOnce(&[u8]) -> T) -> T {
+    with_cached(|cached| f(&cached.text))
+}
+
+/// Gives the present second as access logs have it, such as `06/Nov/1994:08:49:37 +0000`.
+pub fn with_log_time<T>(f: impl FnOnce(&[u8]) -> T) -> T {
+    with_cached(|cached| f(&cached.log_time))
+}
+
+fn with_cached<T>(f: impl FnOnce(&Cached) -> T) -> T {
+    // A clock that is set before 1970 shows the first second of it.
+    let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    CACHED.with_borrow_mut(|cached| {
+        if cached.second != second || cached.text.is_empty() {
+            cached.second = second;
+            cached.text.clear();
+            // Writing to memory does not fail.
+            let _ = write!(cached.text, "{}", at(second));
+            cached.log_time = log_time(&cached.text);
+        }
+        f(cached)
+    })
+}
+
+/// The same moment, in the order of the log: the fields of an IMF-fixdate have fixed places.
+fn log_time(date: &[u8]) -> Vec<u8> {
+    let [day, month, year, time] = [5..7, 8..11, 12..16, 17..25].map(|range| &date[range]);
+    [day, b"/", month, b"/", year, b":", time, b" +0000"].concat()
+}
+
+/// A second since 1970 as an HTTP date.
+pub fn at(second: u64) -> httpdate::HttpDate {
+    (UNIX_EPOCH + Duration::from_secs(second)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_that_of_the_standard() {
+        // The example of RFC 9110 §5.6.7.
+        assert_eq!(at(784_111_777).to_string(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(log_time(b"Sun, 06 Nov 1994 08:49:37 GMT"), b"06/Nov/1994:08:49:37 +0000");
+        with_now(|now| assert!(httpdate::parse_http_date(str::from_utf8(now).unwrap()).is_ok()));
+    }
+}

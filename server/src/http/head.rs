@@ -1,0 +1,369 @@
+//! A request head, checked as RFC 9112 says: what is ambiguous is refused, nothing is repaired.
+//!
+//! `httparse` reads the lines; what they mean, and whether they may stand together, is decided
+//! here. All positions are offsets, so that the bytes may be moved.
+
+use std::fmt;
+use std::mem::MaybeUninit;
+
+use super::request_error::RequestError;
+use super::target::{self, Form};
+use crate::config::Limits;
+
+/// The most header fields that can be configured (`limits.headers`).
+pub const MAX_FIELDS: usize = 128;
+/// Empty lines before a request line that are passed over (RFC 9112 §2.2).
+const MAX_EMPTY_LINES: usize = 4;
+
+/// A part of the bytes a head was parsed from.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The bytes; `bytes` begins where the parsed ones did.
+    pub fn of<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        // A head is no longer than `limits.head`, far below 4 GiB.
+        Self { start: start as u32, end: end as u32 }
+    }
+
+    /// Where `part`, a slice of `whole`, lies in it.
+    fn locate(part: &[u8], whole: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        Self::new(start, start + part.len())
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}..{}", self.start, self.end)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    Http10,
+    #[default]
+    Http11,
+}
+
+/// How long the request body is (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    #[default]
+    None,
+    /// In bytes; not 0.
+    Length(u64),
+    Chunked,
+}
+
+/// Reusable: parsing into an old one allocates nothing.
+#[derive(Debug, Default)]
+pub struct Head {
+    pub method: Span,
+    /// The request target as sent.
+    pub target: Span,
+    /// The path as sent; for `OPTIONS *` it is `*`.
+    pub path: Span,
+    /// Without the question mark.
+    pub query: Span,
+    /// From the target if it has one, else the Host field.
+    pub authority: Span,
+    pub version: Version,
+    /// Names in lower case, values without white space around them, in the order of arrival.
+    pub fields: Vec<(Span, Span)>,
+    /// In bytes, with the empty line at the end.
+    pub length: usize,
+    pub framing: Framing,
+    pub keep_alive: bool,
+    pub expects_continue: bool,
+    /// The client offers another protocol.
+    pub upgrade: bool,
+}
+
+impl Head {
+    /// The value of the first field of that name, which must be in lower case.
+    pub fn field<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
+        let found = self.fields.iter().find(|field| field.0.of(bytes) == name.as_bytes())?;
+        Some(found.1.of(bytes))
+    }
+
+    fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Self { fields, ..Self::default() };
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// More bytes are needed.
+    Incomplete,
+    Complete,
+}
+
+/// Parses the head at the beginning of `bytes`; writes the names of its fields in lower case.
+///
+/// # Errors
+/// The request must be refused and the connection closed.
+pub fn parse(bytes: &mut [u8], limits: &Limits, head: &mut Head) -> Result<Parsed, RequestError> {
+    head.clear();
+    let Some(begin) = skip_empty_lines(bytes)? else { return Ok(Parsed::Incomplete) };
+    let Some(end) = find_end(bytes, begin, limits)? else { return Ok(Parsed::Incomplete) };
+    head.length = end;
+    read_lines(&bytes[..end], begin, limits, head)?;
+    for (name, _) in &head.fields {
+        bytes[name.start as usize..name.end as usize].make_ascii_lowercase();
+    }
+    let bytes = &bytes[..end];
+    let meaning = Meaning::of(head, bytes)?;
+    read_target(head, bytes, meaning.host)?;
+    head.framing = meaning.framing(head, bytes)?;
+    head.keep_alive = match head.version {
+        Version::Http11 => !meaning.close,
+        Version::Http10 => meaning.keep_alive && !meaning.close,
+    };
+    let is_current = head.version == Version::Http11;
+    head.upgrade = is_current && meaning.connection_upgrade && meaning.upgrade;
+    head.expects_continue = is_current && meaning.expects_continue && head.framing != Framing::None;
+    Ok(Parsed::Complete)
+}
+
+/// Where the request line begins; `None`: not here yet.
+fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, RequestError> {
+    let mut begin = 0;
+    for _ in 0..=MAX_EMPTY_LINES {
+        match &bytes[begin..] {
+            [b'\r', b'\n', ..] => begin += 2,
+            [] | [b'\r'] => return Ok(None),
+            _ => return Ok(Some(begin)),
+        }
+    }
+    Err(RequestError::Malformed("there are only empty lines"))
+}
+
+/// Where the head ends, and that its lines end in CR LF (RFC 9112 §2.2 lets a lone LF pass; that is
+/// a way to smuggle).
+fn find_end(bytes: &[u8], begin: usize, limits: &Limits) -> Result<Option<usize>, RequestError> {
+    let window = &bytes[..bytes.len().min(begin + limits.head)];
+    let mut line = begin;
+    for newline in memchr::memchr_iter(b'\n', &window[begin..]) {
+        let newline = begin + newline;
+        if newline == begin || window[newline - 1] != b'\r' {
+            return Err(RequestError::BareNewline);
+        }
+        if newline - line == 1 {
+            return Ok(Some(newline + 1));
+        }
+        line = newline + 1;
+    }
+    // Method, two spaces, version and the line's end need some room beside the target.
+    if line == begin && window.len() - begin > limits.target + 64 {
+        return Err(RequestError::TargetTooLong);
+    }
+    if window.len() < bytes.len() || window.len() - begin == limits.head {
+        return Err(RequestError::HeadTooLarge);
+    }
+    Ok(None)
+}
+
+fn read_lines(
+    bytes: &[u8],
+    begin: usize,
+    limits: &Limits,
+    head: &mut Head,
+) -> Result<(), RequestError> {
+    let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let count = limits.headers.min(MAX_FIELDS);
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = request.parse_with_uninit_headers(&bytes[begin..], &mut space[..count]);
+    match parsed {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => {
+            return Err(RequestError::Malformed("it has only one line, without a version"));
+        }
+        Err(error) => return Err(line_error(error, &bytes[begin..])),
+    }
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
+    else {
+        return Err(RequestError::Malformed("its first line is not complete"));
+    };
+    if target.len() > limits.target {
+        return Err(RequestError::TargetTooLong);
+    }
+    head.method = Span::locate(method.as_bytes(), bytes);
+    head.target = Span::locate(target.as_bytes(), bytes);
+    head.version = if minor == 1 { Version::Http11 } else { Version::Http10 };
+    let fields = request.headers.iter().map(|field| {
+        let value = Span::locate(field.value.trim_ascii(), bytes);
+        (Span::locate(field.name.as_bytes(), bytes), value)
+    });
+    head.fields.extend(fields);
+    Ok(())
+}
+
+fn line_error(error: httparse::Error, bytes: &[u8]) -> RequestError {
+    match error {
+        httparse::Error::Version => {
+            let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+            let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+            if is_version(version) {
+                RequestError::Version
+            } else {
+                RequestError::Malformed("its first line does not end in an HTTP version")
+            }
+        }
+        httparse::Error::TooManyHeaders => RequestError::TooManyFields,
+        httparse::Error::HeaderName => RequestError::Malformed("the name of a field is not valid"),
+        httparse::Error::HeaderValue => {
+            RequestError::Malformed("the value of a field has a control character")
+        }
+        httparse::Error::NewLine => RequestError::Malformed("a line does not end in CR LF"),
+        httparse::Error::Token => RequestError::Malformed("its first line is not valid"),
+        httparse::Error::Status => RequestError::Malformed("it is not a request"),
+    }
+}
+
+/// `HTTP/` and digits: a version, if not one of ours (RFC 9112 §2.3).
+fn is_version(text: &[u8]) -> bool {
+    matches!(text.strip_prefix(b"HTTP/"), Some([major, b'.', minor])
+        if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+fn read_target(head: &mut Head, bytes: &[u8], host: Option<Span>) -> Result<(), RequestError> {
+    let method = head.method.of(bytes);
+    let offset = head.target.start as usize;
+    let span = |range: std::ops::Range<usize>| Span::new(offset + range.start, offset + range.end);
+    let form = target::read(head.target.of(bytes), method)?;
+    let (path, query) = match &form {
+        Form::Origin { path, query } | Form::Absolute { path, query, .. } => (path, query),
+    };
+    head.path = span(path.clone());
+    head.query = span(query.clone());
+    head.authority = host.unwrap_or_default();
+    if let Form::Absolute { authority, .. } = form {
+        let authority = span(authority);
+        // The target's counts; two that differ would be read differently by different servers
+        // (RFC 9112 §3.2.2).
+        if host.is_some_and(|host| !host.of(bytes).eq_ignore_ascii_case(authority.of(bytes))) {
+            return Err(RequestError::Host("the target names another host than the Host field"));
+        }
+        head.authority = authority;
+    }
+    if host.is_none() && head.version == Version::Http11 {
+        return Err(RequestError::Host("there is no Host field"));
+    }
+    target::check_authority(head.authority.of(bytes))
+}
+
+/// What the fields say that the server itself obeys.
+#[derive(Default)]
+struct Meaning {
+    host: Option<Span>,
+    content_length: Option<u64>,
+    transfer_encoding: Option<Span>,
+    close: bool,
+    keep_alive: bool,
+    connection_upgrade: bool,
+    upgrade: bool,
+    expects_continue: bool,
+}
+
+impl Meaning {
+    fn of(head: &Head, bytes: &[u8]) -> Result<Self, RequestError> {
+        let mut meaning = Self::default();
+        for (name, value) in &head.fields {
+            let text = value.of(bytes);
+            match name.of(bytes) {
+                b"host" if meaning.host.is_some() => {
+                    return Err(RequestError::Host("there are two Host fields"));
+                }
+                b"host" => meaning.host = Some(*value),
+                b"content-length" => meaning.set_length(text)?,
+                b"transfer-encoding" if meaning.transfer_encoding.is_some() => {
+                    return Err(RequestError::Framing("there are two Transfer-Encoding fields"));
+                }
+                b"transfer-encoding" => meaning.transfer_encoding = Some(*value),
+                b"connection" => meaning.read_connection(text),
+                b"upgrade" => meaning.upgrade = true,
+                b"expect" if head.version == Version::Http11 => {
+                    if !text.eq_ignore_ascii_case(b"100-continue") {
+                        return Err(RequestError::Expectation);
+                    }
+                    meaning.expects_continue = true;
+                }
+                _ => {}
+            }
+        }
+        Ok(meaning)
+    }
+
+    /// Digits and nothing else, once (RFC 9110 §8.6; what a repaired one may hide is in
+    /// RFC 9112 §11.2).
+    fn set_length(&mut self, text: &[u8]) -> Result<(), RequestError> {
+        if self.content_length.is_some() {
+            return Err(RequestError::Framing("there are two Content-Length fields"));
+        }
+        if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+            return Err(RequestError::Framing("its Content-Length is not a number"));
+        }
+        let length = str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
+        let length = length.ok_or(RequestError::Framing("its Content-Length is too large"))?;
+        self.content_length = Some(length.unsigned_abs());
+        Ok(())
+    }
+
+    fn read_connection(&mut self, text: &[u8]) {
+        for option in text.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.connection_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+        }
+    }
+
+    fn framing(&self, head: &Head, bytes: &[u8]) -> Result<Framing, RequestError> {
+        let Some(coding) = self.transfer_encoding else {
+            return match self.content_length {
+                Some(0) => Ok(Framing::None),
+                Some(length) => Ok(Framing::Length(length)),
+                None if head.version == Version::Http10 && is_post(head.method.of(bytes)) => {
+                    Err(RequestError::LengthRequired)
+                }
+                None => Ok(Framing::None),
+            };
+        };
+        if self.content_length.is_some() {
+            return Err(RequestError::Framing("it has Content-Length and Transfer-Encoding"));
+        }
+        if head.version == Version::Http10 {
+            return Err(RequestError::Framing("HTTP/1.0 has no Transfer-Encoding"));
+        }
+        let mut codings = coding.of(bytes).rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        let last = codings.next().unwrap_or_default();
+        if !last.eq_ignore_ascii_case(b"chunked") {
+            return Err(RequestError::Framing("its last transfer coding is not chunked"));
+        }
+        match codings.next() {
+            None => Ok(Framing::Chunked),
+            Some(coding) if coding.eq_ignore_ascii_case(b"chunked") => {
+                Err(RequestError::Framing("it is chunked twice"))
+            }
+            Some(_) => Err(RequestError::TransferCoding),
+        }
+    }
+}
+
+/// Methods whose HTTP/1.0 requests have a body, which then needs a length (RFC 1945 §8.3).
+fn is_post(method: &[u8]) -> bool {
+    method == b"POST" || method == b"PUT"
+}
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;

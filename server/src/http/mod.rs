@@ -1,0 +1,9 @@
+//! HTTP/1.1 as pure functions: bytes in, requests out; responses in, bytes out. No sockets here.
+
+pub mod body;
+pub mod date;
+pub mod head;
+pub mod request_error;
+pub mod response;
+pub mod status;
+mod target;

@@ -1,0 +1,491 @@
+//! One request inside a plugin: the calls into it and the host functions that belong to them.
+//!
+//! A `Call` owns everything the plugin may look at. While the plugin runs, `CURRENT` holds the call
+//! of this thread; host functions find it there and check the request's id, so that a plugin that
+//! uses an old `env` gets `CSGI_ERROR` and no more. Nothing here waits, logs or knows of HTTP
+//! framing.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use csgi::raw;
+
+use super::Plugin;
+use super::host::{Face, text};
+use super::input::Input;
+use crate::http::response::ResponseHead;
+
+/// Parts that a plugin may return at once.
+const PARTS: usize = 16;
+
+/// What came of letting the plugin run.
+#[derive(Debug)]
+pub enum Step {
+    /// The host's own body was returned: the plugin is done, but for a `release`.
+    Host(HostBody),
+    /// `Call::parts` has the next bytes.
+    Parts,
+    Pending,
+    End,
+    /// With the reason, for the log.
+    Failed(&'static str),
+}
+
+/// A body made by `bytes` or `file`.
+#[derive(Debug)]
+pub enum HostBody {
+    Copied(Vec<u8>),
+    Borrowed(Borrowed),
+    File { file: OwnedFd, offset: u64, length: u64 },
+}
+
+/// Bytes of the plugin that are given back when this is dropped.
+#[derive(Debug)]
+pub struct Borrowed {
+    ptr: *const u8,
+    len: usize,
+    release: unsafe extern "C-unwind" fn(*mut c_void),
+    arg: *mut c_void,
+}
+
+// SAFETY: the ABI allows `release` on any thread, and the bytes do not change until then.
+unsafe impl Send for Borrowed {}
+
+impl Borrowed {
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: `bytes` checked for null; the ABI keeps `len` bytes unchanged until `release`.
+        unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        let _ = guard(|| {
+            // SAFETY: called here and nowhere else, so exactly once, with the plugin's argument.
+            unsafe { (self.release)(self.arg) }
+        });
+    }
+}
+
+/// The texts of a request, for `Call::new`; they are copied nowhere and must be in `storage`.
+pub struct Texts<'a> {
+    pub method: &'a [u8],
+    pub authority: &'a [u8],
+    pub mount: &'a [u8],
+    pub path: &'a [u8],
+    pub query: &'a [u8],
+    pub target: &'a [u8],
+    pub remote: &'a [u8],
+    pub local: &'a [u8],
+}
+
+pub struct Call {
+    plugin: &'static Plugin,
+    env: Box<raw::Env>,
+    /// What `env.headers` and `env.variables` point at.
+    _headers: Vec<raw::Header>,
+    _variables: Vec<raw::Header>,
+    pub head: ResponseHead,
+    head_given: bool,
+    /// The head, or the first bytes after it, are on their way.
+    pub head_sent: bool,
+    /// Encoded interim responses that wait to be sent.
+    pub interim: Vec<u8>,
+    pub input: Input,
+    made: Option<HostBody>,
+    was_made: bool,
+    body: *mut raw::Body,
+    parts: [raw::Str; PARTS],
+    part_count: usize,
+}
+
+// SAFETY: the ABI lets the calls of one request happen on different threads, one after the other;
+// the pointers are to memory of this call and to the plugin's body, which only this call uses.
+unsafe impl Send for Call {}
+
+thread_local! {
+    static CURRENT: Cell<*mut Call> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// What `Call::new` needs beside the texts.
+pub struct Facts<'a> {
+    pub id: u64,
+    pub http_version: u16,
+    pub may_upgrade: bool,
+    pub content_length: i64,
+    pub headers: &'a mut dyn Iterator<Item = (&'a [u8], &'a [u8])>,
+    pub variables: &'a mut dyn Iterator<Item = (&'a [u8], &'a [u8])>,
+}
+
+impl Call {
+    /// Makes the `env`. Every slice in `texts` and `facts` must stay where it is, unchanged, for as
+    /// long as the call lives: `Exchange` keeps them in buffers that it does not touch meanwhile.
+    pub fn new(
+        plugin: &'static Plugin,
+        texts: &Texts<'_>,
+        facts: Facts<'_>,
+        head: ResponseHead,
+        input: Input,
+    ) -> Self {
+        let pair = |name: &[u8], value: &[u8]| raw::Header { name: text(name), value: text(value) };
+        let headers: Vec<_> = facts.headers.map(|(name, value)| pair(name, value)).collect();
+        let variables: Vec<_> = facts.variables.map(|(name, value)| pair(name, value)).collect();
+        let env = Box::new(raw::Env {
+            size: size_of::<raw::Env>() as u32,
+            http_version: facts.http_version,
+            flags: if facts.may_upgrade { raw::ENV_UPGRADE } else { 0 },
+            id: facts.id,
+            host: Face::table(plugin.face),
+            method: text(texts.method),
+            scheme: text("http"),
+            authority: text(texts.authority),
+            mount: text(texts.mount),
+            path: text(texts.path),
+            query: text(texts.query),
+            target: text(texts.target),
+            remote: text(texts.remote),
+            local: text(texts.local),
+            headers: headers.as_ptr(),
+            header_count: headers.len(),
+            content_length: facts.content_length,
+            variables: variables.as_ptr(),
+            variable_count: variables.len(),
+        });
+        Self {
+            plugin,
+            env,
+            _headers: headers,
+            _variables: variables,
+            head,
+            head_given: false,
+            head_sent: false,
+            interim: Vec::new(),
+            input,
+            made: None,
+            was_made: false,
+            body: ptr::null_mut(),
+            parts: [raw::Str { ptr: ptr::null(), len: 0 }; PARTS],
+            part_count: 0,
+        }
+    }
+
+    pub fn plugin(&self) -> &'static Plugin {
+        self.plugin
+    }
+
+    pub fn id(&self) -> u64 {
+        self.env.id
+    }
+
+    pub fn has_head(&self) -> bool {
+        self.head_given
+    }
+
+    /// The plugin has a body of its own that must be closed.
+    pub fn is_open(&self) -> bool {
+        !self.body.is_null()
+    }
+
+    /// Calls `application`.
+    pub fn start(&mut self) -> Step {
+        let application = self.plugin.loaded.application;
+        let result = self.inside(|call| {
+            // SAFETY: `call` is this very call, alive while the plugin runs; `env` lives in it.
+            let env = unsafe { &raw const *(*call).env };
+            // SAFETY: `load` found this symbol in the plugin; the arguments are as the ABI says.
+            unsafe { application(env, start_response) }
+        });
+        let Ok(body) = result else { return Step::Failed("it threw an exception") };
+        if body.is_null() {
+            return Step::Failed("application returned NULL");
+        }
+        if self.was_made && body == self.token() {
+            return match self.made.take() {
+                Some(_) if !self.head_given => Step::Failed("it gave a body without a head"),
+                Some(made) => Step::Host(made),
+                None => Step::Failed("it returned a body that was released already"),
+            };
+        }
+        self.made = None;
+        // SAFETY: not null and not ours, so by the ABI it is a body of the plugin's, alive until
+        // `close`; `size` is frozen as its first field.
+        let size = unsafe { (*body).size };
+        if (size as usize) < size_of::<raw::Body>() {
+            return Step::Failed("its body's size is too small: set it to sizeof(csgi_body)");
+        }
+        // SAFETY: as above, and `size` says that all fields are there.
+        let fields = unsafe { *body };
+        if fields.next.is_none() || fields.close.is_none() {
+            return Step::Failed("its body has no next or no close");
+        }
+        self.body = body;
+        Step::Pending
+    }
+
+    /// Calls the body's `next`.
+    pub fn pull(&mut self) -> Step {
+        self.part_count = 0;
+        let body = self.body;
+        let result = self.inside(|call| {
+            // SAFETY: `call` is this very call, alive while the plugin runs; only the address of
+            // the array is taken.
+            let parts = unsafe { (&raw mut (*call).parts).cast::<raw::Str>() };
+            // SAFETY: `start` kept only a body whose fields are there, and it is not closed.
+            let next = unsafe { (*body).next };
+            let next = next.expect("start refuses a body without next");
+            // SAFETY: `parts` has room for PARTS of them, as we say.
+            unsafe { next(body, parts, PARTS as i32) }
+        });
+        let Ok(result) = result else { return Step::Failed("it threw an exception") };
+        match result {
+            raw::END => Step::End,
+            raw::PENDING => Step::Pending,
+            raw::ERROR => Step::Failed("it reported an error"),
+            1.. if result as usize <= PARTS => self.accept_parts(result as usize),
+            1.. => Step::Failed("next returned more parts than it was asked for"),
+            _ => Step::Failed("next returned a result that does not exist"),
+        }
+    }
+
+    fn accept_parts(&mut self, count: usize) -> Step {
+        if self.parts[..count].iter().any(|part| part.ptr.is_null() && part.len > 0) {
+            return Step::Failed("next returned a part that points nowhere");
+        }
+        self.part_count = count;
+        Step::Parts
+    }
+
+    /// The parts of the last `next`, valid until the next call of it: none of them is empty.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts[..self.part_count].iter().filter(|part| part.len > 0).map(|part| {
+            // SAFETY: `accept_parts` refused null; the ABI keeps the bytes unchanged until the
+            // next call of `next` or `close`, and both need `&mut self`.
+            unsafe { std::slice::from_raw_parts(part.ptr.cast::<u8>(), part.len) }
+        })
+    }
+
+    /// Calls `close`, if there is a body and it is still open.
+    pub fn close(&mut self) {
+        self.part_count = 0;
+        let body = std::mem::replace(&mut self.body, ptr::null_mut());
+        if body.is_null() {
+            return;
+        }
+        let _ = self.inside(|_| {
+            // SAFETY: `start` kept only a body whose fields are there; it was taken out above, so
+            // this is the one call of `close`.
+            let close = unsafe { (*body).close };
+            let close = close.expect("start refuses a body without close");
+            // SAFETY: as above.
+            unsafe { close(body) }
+        });
+    }
+
+    /// What `bytes` and `file` return: an address of this call's, so that no other body equals it.
+    fn token(&self) -> *mut raw::Body {
+        (&raw const *self.env).cast_mut().cast()
+    }
+
+    /// Runs `f` with this call as the thread's current one.
+    fn inside<T>(&mut self, f: impl FnOnce(*mut Self) -> T) -> Result<T, Thrown> {
+        let call: *mut Self = self;
+        let outer = CURRENT.replace(call);
+        let result = guard(|| f(call));
+        CURRENT.set(outer);
+        result
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Something was thrown across the border.
+#[derive(Debug)]
+pub struct Thrown;
+
+/// Fences a call into a plugin. A panic of this program's own runtime becomes `Thrown`; a foreign
+/// exception ends the process with a message, which is defined, unlike letting it pass.
+fn guard<T>(f: impl FnOnce() -> T) -> Result<T, Thrown> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|_| Thrown)
+}
+
+/// Calls `csgi_init`; the error is the plugin's last line of log.
+pub fn init(init: raw::Init, face: &'static Face) -> Result<(), String> {
+    let table = face.table();
+    let result = guard(|| {
+        // SAFETY: `load` found this symbol in the plugin; the table lives as long as the process.
+        unsafe { init(table) }
+    });
+    match result {
+        Ok(raw::OK) => Ok(()),
+        Ok(_) => Err(match face.take_last_line() {
+            Some(line) => format!("csgi_init failed: {line}"),
+            None => "csgi_init failed and did not log why; ask its author".to_owned(),
+        }),
+        Err(Thrown) => Err("csgi_init threw an exception; catch it in the plugin".to_owned()),
+    }
+}
+
+/// Calls `csgi_exit`.
+pub fn exit(exit: raw::Exit) {
+    let _ = guard(|| {
+        // SAFETY: `load` found this symbol in the plugin; the caller makes no call after it.
+        unsafe { exit() }
+    });
+}
+
+/// The current call, if `env` belongs to it.
+///
+/// # Safety
+/// `env` is null or points at an `Env` (contract of the host functions). The reference must not
+/// outlive the host function it is made in.
+unsafe fn current<'a>(env: *const raw::Env) -> Option<&'a mut Call> {
+    let call = CURRENT.get();
+    if call.is_null() || env.is_null() {
+        return None;
+    }
+    // SAFETY: `inside` set it for the time of the plugin's call, in which we are, on this thread;
+    // its own caller touches the call through this pointer alone until the plugin returns.
+    let call = unsafe { &mut *call };
+    // SAFETY: the caller promises that a non-null `env` can be read.
+    (unsafe { (*env).id } == call.env.id).then_some(call)
+}
+
+/// # Safety
+/// As the ABI says of `start_response`.
+unsafe extern "C" fn start_response(
+    env: *const raw::Env,
+    status: *const c_char,
+    headers: *const raw::Header,
+    count: usize,
+) -> i32 {
+    // SAFETY: `env` comes from the plugin, which got it from us or copied it.
+    let Some(call) = (unsafe { current(env) }) else { return raw::ERROR };
+    if call.head_sent {
+        return raw::LATE;
+    }
+    if status.is_null() || (headers.is_null() && count > 0) {
+        return raw::ERROR;
+    }
+    // SAFETY: not null, NUL-terminated by contract.
+    let status = unsafe { CStr::from_ptr(status) }.to_bytes();
+    let headers = match count {
+        0 => &[][..],
+        // SAFETY: not null, `count` of them by contract, for the time of this call.
+        _ => unsafe { std::slice::from_raw_parts(headers, count) },
+    };
+    call.take_head(status, headers)
+}
+
+impl Call {
+    fn take_head(&mut self, status: &[u8], headers: &[raw::Header]) -> i32 {
+        let mut head = ResponseHead::default();
+        if head.start(status).is_err() {
+            return raw::ERROR;
+        }
+        if head.status() == 101 && self.env.flags & raw::ENV_UPGRADE == 0 {
+            return raw::ERROR;
+        }
+        for header in headers {
+            if header.name.ptr.is_null() || (header.value.ptr.is_null() && header.value.len > 0) {
+                return raw::ERROR;
+            }
+            let slice = |text: raw::Str| match text.len {
+                0 => &[][..],
+                // SAFETY: not null (checked above), `len` bytes by contract, for this call.
+                _ => unsafe { std::slice::from_raw_parts(text.ptr.cast::<u8>(), text.len) },
+            };
+            if head.field(slice(header.name), slice(header.value)).is_err() {
+                return raw::ERROR;
+            }
+        }
+        if (100..200).contains(&head.status()) && head.status() != 101 {
+            if self.env.http_version >= 11 {
+                head.encode_interim_into(&mut self.interim);
+                self.input.send_interim(&mut self.interim);
+            }
+            return raw::OK;
+        }
+        if head.status() == 101 {
+            self.input.become_raw();
+        }
+        self.head = head;
+        self.head_given = true;
+        raw::OK
+    }
+}
+
+/// # Safety
+/// As the ABI says of `csgi_host.read`.
+pub unsafe extern "C" fn read(env: *const raw::Env, buffer: *mut c_void, cap: usize) -> i64 {
+    // SAFETY: `env` comes from the plugin, which got it from us or copied it.
+    let Some(call) = (unsafe { current(env) }) else { return i64::from(raw::ERROR) };
+    if buffer.is_null() || cap == 0 {
+        return i64::from(raw::ERROR);
+    }
+    // SAFETY: writable for `cap` bytes by contract, for the time of this call. Bytes that were
+    // never written are not read: `Input::read` only writes.
+    let buffer = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), cap) };
+    call.input.read(buffer, &mut call.interim)
+}
+
+/// # Safety
+/// As the ABI says of `csgi_host.bytes`.
+pub unsafe extern "C" fn bytes(
+    env: *const raw::Env,
+    ptr: *const c_void,
+    len: usize,
+    release: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
+    arg: *mut c_void,
+) -> *mut raw::Body {
+    let ptr = match len {
+        0 => ptr::NonNull::dangling().as_ptr(),
+        _ => ptr.cast::<u8>().cast_mut(),
+    };
+    // Made first, so that `release` is called in every outcome.
+    let borrowed = release.map(|release| Borrowed { ptr, len, release, arg });
+    // SAFETY: `env` comes from the plugin, which got it from us or copied it.
+    let Some(call) = (unsafe { current(env) }) else { return ptr::null_mut() };
+    if call.was_made || ptr.is_null() || isize::try_from(len).is_err() {
+        return ptr::null_mut();
+    }
+    call.was_made = true;
+    call.made = Some(match borrowed {
+        Some(borrowed) => HostBody::Borrowed(borrowed),
+        // SAFETY: not null; `len` bytes are there for the time of this call, by contract.
+        None => HostBody::Copied(unsafe { std::slice::from_raw_parts(ptr, len) }.to_vec()),
+    });
+    call.token()
+}
+
+/// # Safety
+/// As the ABI says of `csgi_host.file`: the descriptor is ours from here on.
+pub unsafe extern "C" fn file(
+    env: *const raw::Env,
+    descriptor: c_int,
+    offset: i64,
+    length: i64,
+) -> *mut raw::Body {
+    if descriptor < 0 {
+        return ptr::null_mut();
+    }
+    // SAFETY: the plugin gives an open descriptor away (contract of `file`).
+    let file = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    // SAFETY: `env` comes from the plugin, which got it from us or copied it.
+    let Some(call) = (unsafe { current(env) }) else { return ptr::null_mut() };
+    if call.was_made {
+        return ptr::null_mut();
+    }
+    let Some((offset, length)) = super::input::file_range(&file, offset, length) else {
+        return ptr::null_mut();
+    };
+    call.was_made = true;
+    call.made = Some(HostBody::File { file, offset, length });
+    call.token()
+}

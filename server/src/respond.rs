@@ -1,0 +1,114 @@
+//! **The map:** one request in, who answers it out. Every request passes here exactly once.
+
+use std::collections::HashMap;
+
+use crate::control::{Refusal, WorkerSpec};
+use crate::http::head::Head;
+use crate::http::response::Answer;
+use crate::plugin::Plugin;
+use crate::router::{self, Router};
+use crate::static_files::StaticFiles;
+use crate::{config, error_page};
+
+/// Everything a worker serves; never changes.
+pub struct Site {
+    router: Router,
+    plugins: Vec<Served>,
+    by_name: HashMap<String, usize>,
+    files: StaticFiles,
+    /// Show reasons to clients.
+    dev: bool,
+}
+
+enum Served {
+    Plugin(&'static Plugin),
+    Refused(Refusal),
+}
+
+/// Who answers a request.
+pub enum Target<'s, 'r> {
+    Plugin(&'static Plugin, router::Route<'r>),
+    /// The server itself says no.
+    Page {
+        status: u16,
+        detail: Option<&'s str>,
+    },
+    Files,
+}
+
+impl Site {
+    /// Loads the plugins. On the loader thread.
+    ///
+    /// # Errors
+    /// The folder of static files cannot be opened, or a route rule is wrong. A plugin that is not
+    /// served is no error: it is in the list.
+    pub fn load(spec: &WorkerSpec) -> std::io::Result<(Self, Vec<Refusal>)> {
+        let router = Router::new(&with_mounts(&spec.config)).map_err(std::io::Error::other)?;
+        let mut refusals = Vec::new();
+        let mut plugins = Vec::new();
+        for (number, plugin) in spec.plugins.iter().enumerate() {
+            plugins.push(match Plugin::load(number, plugin) {
+                // Never freed: a library cannot be unloaded, and requests refer to it.
+                Ok(plugin) => Served::Plugin(Box::leak(Box::new(plugin))),
+                Err(refusal) => {
+                    refusals.push(refusal.clone());
+                    Served::Refused(refusal)
+                }
+            });
+        }
+        let names = spec.plugins.iter().enumerate();
+        let by_name = names.map(|(number, plugin)| (plugin.name.clone(), number)).collect();
+        let files = StaticFiles::open(&spec.config.html)?;
+        Ok((Self { router, plugins, by_name, files, dev: spec.dev }, refusals))
+    }
+
+    /// Lets the plugins clean up. On the loader thread, when no thread is in a plugin any more.
+    pub fn exit(&self) {
+        for served in &self.plugins {
+            if let Served::Plugin(plugin) = served {
+                plugin.exit();
+            }
+        }
+    }
+
+    pub fn plugin(&self, number: u32) -> Option<&'static Plugin> {
+        match self.plugins.get(number as usize) {
+            Some(Served::Plugin(plugin)) => Some(plugin),
+            _ => None,
+        }
+    }
+
+    /// Who answers a request for `path`, the path as the client sent it.
+    pub fn target<'r>(&'r self, path: &'r str) -> Target<'r, 'r> {
+        let Some(route) = self.router.find(path) else { return Target::Files };
+        let router::Destination::Plugin(name) = route.destination else { return Target::Files };
+        match self.by_name.get(name).map(|number| &self.plugins[*number]) {
+            Some(Served::Plugin(plugin)) => Target::Plugin(plugin, route),
+            Some(Served::Refused(refusal)) => {
+                Target::Page { status: 503, detail: self.dev.then_some(refusal.reason.as_str()) }
+            }
+            None => Target::Page { status: 404, detail: None },
+        }
+    }
+
+    /// The answer of the static files.
+    pub fn file(&self, head: &Head, bytes: &[u8]) -> Answer {
+        self.files.serve(head, bytes)
+    }
+}
+
+/// A plugin with a `mount` is reached there before any other rule is asked.
+fn with_mounts(config: &config::Config) -> Vec<config::RouteRule> {
+    let mounts = config.plugin.iter().filter_map(|(name, plugin)| {
+        Some(config::RouteRule {
+            pattern: config::Pattern::Prefix(plugin.mount.clone()?),
+            target: config::TargetName::Plugin(name.clone()),
+        })
+    });
+    mounts.chain(config.routes.iter().cloned()).collect()
+}
+
+/// The page that goes with a status.
+pub fn page(status: u16, detail: Option<&str>) -> Answer {
+    Answer::page(status, error_page::page(status, detail))
+}

@@ -1,0 +1,221 @@
+//! The scoreboard: shared memory in which workers say what they are doing, and the supervisor reads
+//! it, also after a worker has died.
+//!
+//! The supervisor makes it; workers map it. Every number is an atomic that only one thread writes;
+//! nothing in it is a pointer or a length, so a worker gone wild can make the picture wrong and no
+//! more.
+
+use std::ffi::c_void;
+use std::mem::size_of;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{MapFlags, ProtFlags};
+
+/// What one thread of a worker is doing. On a cache line of its own, because it changes with every
+/// request.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub struct ThreadCell {
+    /// Entries into plugins and exits from them: odd while inside.
+    calls: AtomicU32,
+    /// The plugin that it is, or was last, inside; its number in the generation.
+    plugin: AtomicU32,
+    request: AtomicU64,
+}
+
+impl ThreadCell {
+    /// The thread goes into a plugin. Only by the thread itself, as `leave`.
+    pub fn enter(&self, plugin: u32, request: u64) {
+        self.plugin.store(plugin, Ordering::Relaxed);
+        self.request.store(request, Ordering::Relaxed);
+        self.calls.store(self.calls().wrapping_add(1), Ordering::Release);
+    }
+
+    pub fn leave(&self) {
+        self.calls.store(self.calls().wrapping_add(1), Ordering::Release);
+    }
+
+    pub fn calls(&self) -> u32 {
+        self.calls.load(Ordering::Acquire)
+    }
+
+    pub fn plugin(&self) -> u32 {
+        self.plugin.load(Ordering::Relaxed)
+    }
+
+    /// The plugin and the request it is inside of now, or was when its process died.
+    pub fn running(&self) -> Option<(u32, u64)> {
+        let is_inside = self.calls() % 2 == 1;
+        is_inside.then(|| (self.plugin(), self.request.load(Ordering::Relaxed)))
+    }
+}
+
+/// What a worker says of itself.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub struct Row {
+    connections: AtomicU32,
+}
+
+impl Row {
+    pub fn set_connections(&self, count: u32) {
+        self.connections.store(count, Ordering::Relaxed);
+    }
+
+    pub fn connections(&self) -> u32 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// The first bytes of the memory: how it is laid out.
+#[repr(C, align(64))]
+struct Layout {
+    rows: AtomicU32,
+    threads: AtomicU32,
+}
+
+pub struct Scoreboard {
+    memory: *mut c_void,
+    length: usize,
+    rows: usize,
+    threads: usize,
+}
+
+// SAFETY: the memory holds atomics only, and is unmapped by nobody but `drop`.
+unsafe impl Send for Scoreboard {}
+// SAFETY: as above.
+unsafe impl Sync for Scoreboard {}
+
+impl Scoreboard {
+    /// For `rows` workers of `threads` threads; the descriptor is for the workers.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn create(rows: usize, threads: usize) -> std::io::Result<(Self, OwnedFd)> {
+        let file = rustix::fs::memfd_create(
+            "tenon-scoreboard",
+            MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
+        )?;
+        let length = Self::length(rows, threads);
+        rustix::fs::ftruncate(&file, length as u64)?;
+        // Nobody who has it can make it shorter, which would make others' access fail.
+        rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        let memory = map(&file, length)?;
+        let scoreboard = Self { memory, length, rows, threads };
+        scoreboard.layout().rows.store(rows as u32, Ordering::Relaxed);
+        scoreboard.layout().threads.store(threads as u32, Ordering::Relaxed);
+        Ok((scoreboard, file))
+    }
+
+    /// A worker's side.
+    ///
+    /// # Errors
+    /// The descriptor is not that of a scoreboard.
+    pub fn open(file: OwnedFd) -> std::io::Result<Self> {
+        let length = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0);
+        if length < size_of::<Layout>() {
+            return Err(std::io::Error::other("the scoreboard is too small"));
+        }
+        let memory = map(&file, length)?;
+        let mut scoreboard = Self { memory, length, rows: 0, threads: 0 };
+        let rows = scoreboard.layout().rows.load(Ordering::Relaxed) as usize;
+        let threads = scoreboard.layout().threads.load(Ordering::Relaxed) as usize;
+        if Self::length(rows, threads) != length {
+            return Err(std::io::Error::other("the scoreboard has another layout"));
+        }
+        scoreboard.rows = rows;
+        scoreboard.threads = threads;
+        Ok(scoreboard)
+    }
+
+    fn length(rows: usize, threads: usize) -> usize {
+        let row = size_of::<Row>() + threads * size_of::<ThreadCell>();
+        size_of::<Layout>() + rows * row
+    }
+
+    fn layout(&self) -> &Layout {
+        self.at(0)
+    }
+
+    /// # Panics
+    /// There is no such row.
+    pub fn row(&self, row: usize) -> &Row {
+        assert!(row < self.rows, "the scoreboard has {} rows, not {row}", self.rows);
+        self.at(size_of::<Layout>() + row * self.row_length())
+    }
+
+    /// # Panics
+    /// There is no such row or thread.
+    pub fn cell(&self, row: usize, thread: usize) -> &ThreadCell {
+        assert!(row < self.rows && thread < self.threads, "no cell {row}, {thread}");
+        let begin = size_of::<Layout>() + row * self.row_length() + size_of::<Row>();
+        self.at(begin + thread * size_of::<ThreadCell>())
+    }
+
+    /// All cells of a worker.
+    pub fn cells(&self, row: usize) -> impl Iterator<Item = &ThreadCell> {
+        (0..self.threads).map(move |thread| self.cell(row, thread))
+    }
+
+    /// A worker begins anew in this row.
+    pub fn clear(&self, row: usize) {
+        self.row(row).set_connections(0);
+        for cell in self.cells(row) {
+            cell.calls.store(0, Ordering::Relaxed);
+            cell.plugin.store(u32::MAX, Ordering::Relaxed);
+        }
+    }
+
+    fn row_length(&self) -> usize {
+        size_of::<Row>() + self.threads * size_of::<ThreadCell>()
+    }
+
+    /// Only for `Layout`, `Row` and `ThreadCell`, which are made of atomics.
+    fn at<T>(&self, offset: usize) -> &T {
+        assert!(offset + size_of::<T>() <= self.length && offset.is_multiple_of(align_of::<T>()));
+        // SAFETY: the mapping is page-aligned and `length` bytes long, checked just above, so the
+        // address is inside and aligned.
+        let address = unsafe { self.memory.cast::<u8>().add(offset) }.cast::<T>();
+        // SAFETY: any bytes are valid atomics, and the mapping lives as long as `self`.
+        unsafe { &*address }
+    }
+}
+
+impl Drop for Scoreboard {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length, and no reference outlives `self`.
+        let _ = unsafe { rustix::mm::munmap(self.memory, self.length) };
+    }
+}
+
+fn map(file: impl AsFd, length: usize) -> std::io::Result<*mut c_void> {
+    let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+    // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+    Ok(unsafe { rustix::mm::mmap(std::ptr::null_mut(), length, protection, flags, file, 0) }?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_see_the_same() {
+        let (ours, file) = Scoreboard::create(2, 3).unwrap();
+        let theirs = Scoreboard::open(file).unwrap();
+        theirs.row(1).set_connections(7);
+        theirs.cell(1, 2).enter(4, 99);
+        assert_eq!(ours.row(1).connections(), 7);
+        assert_eq!(ours.cell(1, 2).running(), Some((4, 99)));
+        assert_eq!(ours.cell(0, 2).running(), None);
+        theirs.cell(1, 2).leave();
+        assert_eq!(ours.cell(1, 2).running(), None);
+    }
+
+    #[test]
+    fn another_file_is_refused() {
+        let file = rustix::fs::memfd_create("other", MemfdFlags::CLOEXEC).unwrap();
+        assert!(Scoreboard::open(file).is_err());
+    }
+}

@@ -1,0 +1,268 @@
+//! The catalog: which plugins there are and which file of each is served.
+//!
+//! Every library is examined, copied under the name of its content, and tried in a process of its
+//! own. What fails a step is refused, and what was served under that name before stays. Workers only
+//! ever see the copies, which nobody writes to.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{DirBuilder, File};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::build;
+use crate::check;
+use crate::config::{Config, is_plugin_name};
+use crate::control::{Library, PluginSpec, Refusal};
+use crate::trial;
+
+/// The folder of the server's own files inside the plugins folder.
+pub const OWN_FOLDER: &str = ".tenon";
+/// How long loading and `csgi_init` may take.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is known from earlier scans.
+#[derive(Default)]
+pub struct Catalog {
+    /// What was served last, by name.
+    good: BTreeMap<String, Good>,
+    /// Copies that passed their trial with that configuration.
+    tried: HashSet<(PathBuf, String)>,
+}
+
+struct Good {
+    library: Library,
+    go: bool,
+}
+
+/// What a scan found.
+pub struct Scan {
+    /// By name, in order.
+    pub plugins: Vec<PluginSpec>,
+    /// What is not served, or not in its newest form.
+    pub refusals: Vec<Refusal>,
+}
+
+impl Catalog {
+    /// Looks through the plugins folder. `failures` are sources that did not compile; they stand for
+    /// their plugins.
+    pub fn scan(&mut self, config: &Config, failures: &[build::Failure]) -> Scan {
+        let mut scan = Scan { plugins: Vec::new(), refusals: Vec::new() };
+        let mut sources = find(&config.plugins);
+        for failure in failures {
+            sources.entry(failure.plugin.clone()).or_insert_with(|| failure.source.clone());
+        }
+        self.good.retain(|name, _| sources.contains_key(name));
+        let mut go_plugin: Option<String> = None;
+        for (name, source) in sources {
+            let settings = config.plugin.get(&name).and_then(|plugin| plugin.config.as_ref());
+            let settings = settings.map(ToString::to_string).unwrap_or_default();
+            let mut spec = PluginSpec {
+                name: name.clone(),
+                source: source.clone(),
+                library: Err(Refusal { plugin: name.clone(), reason: String::new() }),
+                config: settings,
+            };
+            if let Some(failure) = failures.iter().find(|failure| failure.plugin == name) {
+                let refusal = Refusal { plugin: name.clone(), reason: failure.to_string() };
+                scan.refusals.push(refusal.clone());
+                spec.library = Err(refusal);
+                scan.plugins.push(spec);
+                continue;
+            }
+            let accepted = self.accept(&mut spec, &config.plugins, go_plugin.as_deref());
+            if let Err(refusal) = accepted {
+                spec.library = match self.good.get(&name) {
+                    Some(good) => Ok(good.library.clone()),
+                    None => Err(refusal.clone()),
+                };
+                scan.refusals.push(refusal);
+            }
+            if self.good.get(&name).is_some_and(|good| good.go) {
+                go_plugin = Some(name);
+            }
+            scan.plugins.push(spec);
+        }
+        scan
+    }
+
+    /// Takes a library through every step up to its trial.
+    fn accept(
+        &mut self,
+        spec: &mut PluginSpec,
+        folder: &Path,
+        go_plugin: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let refuse = |reason: String| Refusal { plugin: spec.name.clone(), reason };
+        let (report, bytes) = check::examine(&spec.source);
+        if let Some(reason) = report.refusal() {
+            return Err(refuse(reason));
+        }
+        if let (true, Some(other)) = (report.go, go_plugin) {
+            return Err(refuse(format!(
+                "{}: it brings a Go runtime, and so does plugin {other}; a process can hold one \
+                 only: put them on servers of their own",
+                spec.source.display()
+            )));
+        }
+        let library = copy(spec, folder, &bytes, report.uses_origin).map_err(|error| {
+            refuse(format!("{}: cannot make a private copy of it: {error}", spec.source.display()))
+        })?;
+        let tried = (library.copy.clone(), spec.config.clone());
+        spec.library = Ok(library.clone());
+        if !self.tried.contains(&tried) {
+            trial::run(spec, TRIAL_TIMEOUT)?;
+            for finding in report.warnings() {
+                tracing::warn!("{}: {finding}", spec.source.display());
+            }
+            self.tried.insert(tried);
+        }
+        self.good.insert(spec.name.clone(), Good { library, go: report.go });
+        Ok(())
+    }
+
+    /// Removes the copies that this catalog made and nobody uses any more.
+    pub fn remove_unused(&mut self, in_use: &HashSet<PathBuf>) {
+        let good: HashSet<_> = self.good.values().map(|good| good.library.copy.clone()).collect();
+        self.tried.retain(|(copy, _)| {
+            let is_used = in_use.contains(copy) || good.contains(copy);
+            if !is_used && let Err(error) = std::fs::remove_file(copy) {
+                tracing::debug!("cannot remove {}: {error}", copy.display());
+            }
+            is_used
+        });
+    }
+}
+
+/// The libraries in a folder, by the name of their plugin.
+fn find(folder: &Path) -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::<String, PathBuf>::new();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            tracing::warn!("cannot look for plugins in {}: {error}", folder.display());
+            return found;
+        }
+    };
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // `liba.so` comes after `a.so` and does not take its place.
+    paths.sort();
+    for path in paths {
+        let Some(name) = plugin_name(&path) else { continue };
+        match found.get(&name) {
+            Some(first) => tracing::warn!(
+                "{} and {} are both plugin {name}; the first is served: remove one",
+                first.display(),
+                path.display()
+            ),
+            None => drop(found.insert(name, path)),
+        }
+    }
+    found
+}
+
+/// `NAME.so` and `libNAME.so` are plugin NAME.
+fn plugin_name(path: &Path) -> Option<String> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".so")?;
+    let name = stem.strip_prefix("lib").filter(|name| !name.is_empty()).unwrap_or(stem);
+    is_plugin_name(name).then(|| name.to_owned())
+}
+
+/// Puts the examined bytes where nobody changes them.
+fn copy(
+    spec: &PluginSpec,
+    folder: &Path,
+    bytes: &[u8],
+    uses_origin: bool,
+) -> std::io::Result<Library> {
+    let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    // A library that looks for others beside itself must stay among them.
+    let copy = if uses_origin {
+        std::path::absolute(folder)?.join(format!(".{}.{hash}.so", spec.name))
+    } else {
+        own_folder(folder)?.join(format!("{}.{hash}.so", spec.name))
+    };
+    if std::fs::read(&copy).is_ok_and(|present| present == bytes) {
+        return Ok(Library { copy, hash });
+    }
+    let parent = copy.parent().unwrap_or(folder);
+    let mut file = tempfile::Builder::new().prefix(".copy-").tempfile_in(parent)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    file.persist(&copy).map_err(|error| error.error)?;
+    Ok(Library { copy, hash })
+}
+
+/// The folder for copies: beside the plugins, or, where that cannot be written, in the folder for
+/// temporary files, where only we may write.
+fn own_folder(plugins: &Path) -> std::io::Result<PathBuf> {
+    let beside = std::path::absolute(plugins)?.join(OWN_FOLDER);
+    match make_private(&beside) {
+        Err(error) if is_unwritable(&error) => {
+            let user = rustix::process::geteuid().as_raw();
+            let elsewhere = std::env::temp_dir().join(format!("tenon-{user}"));
+            make_private(&elsewhere)?;
+            Ok(elsewhere)
+        }
+        result => result.map(|()| beside),
+    }
+}
+
+fn is_unwritable(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        result => result?,
+    }
+    let metadata = folder.symlink_metadata()?;
+    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    if !metadata.is_dir() || !is_ours || metadata.mode() & 0o022 != 0 {
+        return Err(std::io::Error::other(format!(
+            "{} is not a folder that only this user can write to; remove it",
+            folder.display()
+        )));
+    }
+    // Writable in fact, not only by its mode.
+    tempfile::tempfile_in(folder).map(drop::<File>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_plugins() {
+        let name = |path: &str| plugin_name(Path::new(path));
+        assert_eq!(name("p/a.so"), Some("a".to_owned()));
+        assert_eq!(name("p/liba-b_1.so"), Some("a-b_1".to_owned()));
+        assert_eq!(name("p/lib.so"), Some("lib".to_owned()));
+        for other in ["p/a.c", "p/.a.so", "p/a.so.1", "p/a b.so", "p/.so"] {
+            assert_eq!(name(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_library_is_served_from_a_copy_of_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = PluginSpec {
+            name: "a".to_owned(),
+            source: folder.path().join("a.so"),
+            library: Err(Refusal { plugin: "a".to_owned(), reason: String::new() }),
+            config: String::new(),
+        };
+        let first = copy(&spec, folder.path(), b"one", false).unwrap();
+        let second = copy(&spec, folder.path(), b"two", true).unwrap();
+        assert_eq!(std::fs::read(&first.copy).unwrap(), b"one");
+        // SHA-256 of "one", by sha256sum(1).
+        assert_eq!(first.hash, "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed");
+        assert!(first.copy.starts_with(folder.path().join(OWN_FOLDER)));
+        assert_eq!(second.copy.parent(), Some(folder.path()));
+    }
+}

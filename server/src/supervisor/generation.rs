@@ -1,0 +1,88 @@
+//! A generation: one configuration and one set of plugins, and what the workers that serve it share.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::spawn;
+use crate::config::Config;
+use crate::control::{PluginSpec, WorkerSpec};
+use crate::scoreboard::Scoreboard;
+
+/// A listening socket, shared by the generations that listen there.
+pub struct Listening {
+    /// As configured: port 0 may stand for any.
+    configured: SocketAddr,
+    pub bound: SocketAddr,
+    socket: OwnedFd,
+}
+
+pub struct Generation {
+    pub number: u64,
+    pub config: Config,
+    pub plugins: Vec<PluginSpec>,
+    pub listening: Vec<Arc<Listening>>,
+    pub scoreboard: Scoreboard,
+    scoreboard_file: OwnedFd,
+}
+
+/// Opens what is not open yet; what `present` has is taken from there.
+///
+/// # Errors
+/// In plain words: an address cannot be listened on.
+pub fn listen(
+    addresses: &[SocketAddr],
+    present: &[Arc<Listening>],
+) -> Result<Vec<Arc<Listening>>, String> {
+    let open = |configured: &SocketAddr| {
+        if let Some(listening) = present.iter().find(|one| one.configured == *configured) {
+            return Ok(listening.clone());
+        }
+        let (bound, socket) = spawn::listen(*configured)?;
+        Ok(Arc::new(Listening { configured: *configured, bound, socket }))
+    };
+    addresses.iter().map(open).collect()
+}
+
+impl Generation {
+    /// # Errors
+    /// There is no memory for the scoreboard.
+    pub fn new(
+        number: u64,
+        config: Config,
+        plugins: Vec<PluginSpec>,
+        listening: Vec<Arc<Listening>>,
+    ) -> std::io::Result<Self> {
+        let (scoreboard, scoreboard_file) = Scoreboard::create(config.workers, config.threads)?;
+        Ok(Self { number, config, plugins, listening, scoreboard, scoreboard_file })
+    }
+
+    /// Starts the worker of a place; it says when it is ready.
+    ///
+    /// # Errors
+    /// As `spawn::start`.
+    pub fn start_worker(
+        &self,
+        place: usize,
+        dev: bool,
+    ) -> std::io::Result<(spawn::Handle, std::process::Child)> {
+        self.scoreboard.clear(place);
+        let spec = WorkerSpec {
+            slot: place,
+            generation: self.number,
+            dev,
+            listen: self.listening.iter().map(|one| one.bound).collect(),
+            config: self.config.clone(),
+            plugins: self.plugins.clone(),
+        };
+        let sockets: Vec<_> = self.listening.iter().map(|one| &one.socket).collect();
+        spawn::start(&spec, &self.scoreboard_file, &sockets)
+    }
+
+    /// The plugins that the worker of a place is in, or was in when it died.
+    pub fn running_in(&self, place: usize) -> Vec<&str> {
+        let cells = self.scoreboard.cells(place).filter_map(|cell| cell.running());
+        let plugins = cells.filter_map(|(plugin, _)| self.plugins.get(plugin as usize));
+        plugins.map(|plugin| plugin.name.as_str()).collect()
+    }
+}

@@ -1,0 +1,464 @@
+//! The supervisor: the first process. Owns the listeners, starts and replaces workers, prepares new
+//! generations and switches to them. Never reads a request, never runs plugin code.
+//!
+//! One thread takes events from a channel; everything that waits (signals, workers, compilers,
+//! trials) does so on a thread of its own and sends an event.
+
+mod announce;
+mod catalog;
+mod generation;
+mod policy;
+mod spawn;
+mod watch;
+
+use std::collections::{BTreeMap, HashSet};
+use std::process::{Child, ExitCode, ExitStatus};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::build;
+use crate::config::Config;
+use crate::control::{Refusal, ToSupervisor};
+use catalog::{Catalog, Scan};
+use generation::Generation;
+use policy::Backoff;
+use spawn::Handle;
+use watch::{Scope, Watch};
+
+/// How to run.
+pub struct Options {
+    pub config: Config,
+    /// Compile sources, and show reasons to clients.
+    pub dev: bool,
+    /// Reads the configuration again; the error is in plain words.
+    pub reread: Box<dyn Fn() -> Result<Config, String> + Send>,
+}
+
+enum Event {
+    Signal(Signal),
+    /// Files in the plugins folder have changed.
+    Changed,
+    Prepared(Box<Prepared>),
+    Said(u64, ToSupervisor),
+    Ended(u64, std::io::Result<ExitStatus>),
+}
+
+/// A new set of plugins, looked through.
+struct Prepared {
+    catalog: Catalog,
+    config: Config,
+    scan: Scan,
+    /// Begin a generation even if nothing has changed.
+    is_forced: bool,
+}
+
+enum Phase {
+    Starting,
+    Serving,
+    /// Killed at that time.
+    Draining(Instant),
+}
+
+struct Worker {
+    generation: Arc<Generation>,
+    place: usize,
+    handle: Handle,
+    phase: Phase,
+}
+
+struct Supervisor {
+    options: Options,
+    sender: Sender<Event>,
+    /// By a number that is never used again.
+    workers: BTreeMap<u64, Worker>,
+    next_worker: u64,
+    current: Option<Arc<Generation>>,
+    /// Starts up; becomes the current one when all its workers are ready.
+    pending: Option<Arc<Generation>>,
+    next_generation: u64,
+    /// Of the current generation's places.
+    backoffs: Vec<Backoff>,
+    /// Places to be filled again, and when.
+    restarts: Vec<(Instant, usize)>,
+    /// Away while a set of plugins is being prepared.
+    catalog: Option<Catalog>,
+    /// Prepare again after that; forced or not.
+    prepare_again: Option<bool>,
+    is_stopping: bool,
+}
+
+/// Serves until a signal ends it.
+pub fn run(options: Options) -> ExitCode {
+    match serve(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("tenon: {reason}");
+            ExitCode::from(111)
+        }
+    }
+}
+
+fn serve(options: Options) -> Result<(), String> {
+    // Before any thread is there, so that all of them have it; children begin with none blocked.
+    signals().thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
+    let (sender, inbox) = unbounded();
+    wait_for_signals(sender.clone()).map_err(|error| format!("cannot start a thread: {error}"))?;
+    // Before anything is built, so that a port that is taken is said at once.
+    let listening = generation::listen(&options.config.listen, &[])?;
+    let _watch = start_watch(&options, &sender);
+    let mut supervisor = Supervisor {
+        backoffs: Vec::new(),
+        restarts: Vec::new(),
+        sender,
+        workers: BTreeMap::new(),
+        next_worker: 0,
+        current: None,
+        pending: None,
+        next_generation: 1,
+        catalog: Some(Catalog::default()),
+        prepare_again: None,
+        is_stopping: false,
+        options,
+    };
+    supervisor.prepare(true);
+    supervisor.run(&inbox, listening)
+}
+
+fn signals() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
+}
+
+fn wait_for_signals(sender: Sender<Event>) -> std::io::Result<()> {
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        while let Ok(signal) = signals().wait() {
+            // The receiver lives as long as the process.
+            let _ = sender.send(Event::Signal(signal));
+        }
+    })?;
+    Ok(())
+}
+
+fn start_watch(options: &Options, sender: &Sender<Event>) -> Option<Watch> {
+    if !options.config.watch {
+        return None;
+    }
+    let scope = if options.dev { Scope::Sources } else { Scope::Libraries };
+    let sender = sender.clone();
+    let changed = move || drop(sender.send(Event::Changed));
+    Watch::start(&options.config.plugins, scope, changed)
+        .inspect_err(|error| {
+            let folder = options.config.plugins.display();
+            tracing::warn!("cannot watch {folder}: {error}; send SIGHUP after a change");
+        })
+        .ok()
+}
+
+impl Supervisor {
+    fn run(
+        &mut self,
+        inbox: &Receiver<Event>,
+        mut listening: Vec<Arc<generation::Listening>>,
+    ) -> Result<(), String> {
+        loop {
+            let event = match inbox.recv_deadline(self.next_deadline()) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            match event {
+                Some(Event::Signal(Signal::SIGHUP)) => self.reload(),
+                Some(Event::Signal(signal)) => self.stop(signal),
+                Some(Event::Changed) => self.prepare(false),
+                Some(Event::Prepared(prepared)) => self.on_prepared(*prepared, &mut listening)?,
+                Some(Event::Said(worker, ToSupervisor::Ready { refusals })) => {
+                    self.on_ready(worker, &refusals);
+                }
+                Some(Event::Ended(worker, status)) => self.on_ended(worker, &status)?,
+                None => {}
+            }
+            self.on_time()?;
+            if self.is_stopping && self.workers.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        match (self.options.reread)() {
+            Ok(config) => {
+                self.options.config = config;
+                self.prepare(true);
+            }
+            Err(error) => tracing::error!("{error}: the old configuration stays in force"),
+        }
+    }
+
+    /// Builds and looks through the plugins, on a thread of its own.
+    fn prepare(&mut self, is_forced: bool) {
+        if self.is_stopping {
+            return;
+        }
+        let Some(mut catalog) = self.catalog.take() else {
+            self.prepare_again = Some(is_forced || self.prepare_again == Some(true));
+            return;
+        };
+        let (config, dev) = (self.options.config.clone(), self.options.dev);
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            let failures = if dev { compile(&config) } else { Vec::new() };
+            let scan = catalog.scan(&config, &failures);
+            let prepared = Prepared { catalog, config, scan, is_forced };
+            // The receiver lives as long as the process.
+            let _ = sender.send(Event::Prepared(Box::new(prepared)));
+        });
+    }
+
+    fn on_prepared(
+        &mut self,
+        prepared: Prepared,
+        listening: &mut Vec<Arc<generation::Listening>>,
+    ) -> Result<(), String> {
+        let Prepared { catalog, config, scan, is_forced } = prepared;
+        self.catalog = Some(catalog);
+        for refusal in &scan.refusals {
+            tracing::error!("plugin {} is not served: {}", refusal.plugin, refusal.reason);
+        }
+        let newest = self.pending.as_ref().or(self.current.as_ref());
+        let is_new = newest.is_none_or(|newest| newest.plugins != scan.plugins);
+        if !self.is_stopping && (is_new || is_forced) {
+            match generation::listen(&config.listen, listening) {
+                Ok(opened) => *listening = opened,
+                Err(error) => tracing::error!("{error}: the old addresses stay in use"),
+            }
+            let generation =
+                Generation::new(self.next_generation, config, scan.plugins, listening.clone())
+                    .map_err(|error| format!("cannot make a scoreboard: {error}"))?;
+            self.begin(generation)?;
+        }
+        if let Some(is_forced) = self.prepare_again.take() {
+            self.prepare(is_forced);
+        }
+        Ok(())
+    }
+
+    /// Starts the workers of a new generation.
+    fn begin(&mut self, generation: Generation) -> Result<(), String> {
+        if let Some(overtaken) = self.pending.take() {
+            self.drain_all_but(&[], Some(overtaken.number));
+        }
+        self.next_generation += 1;
+        let generation = Arc::new(generation);
+        self.pending = Some(generation.clone());
+        for place in 0..generation.config.workers {
+            self.start_worker(&generation, place)?;
+        }
+        Ok(())
+    }
+
+    fn start_worker(&mut self, generation: &Arc<Generation>, place: usize) -> Result<(), String> {
+        let started = generation.start_worker(place, self.options.dev);
+        let (handle, child) = match started {
+            Ok(started) => started,
+            // What is served goes on being served; there may be memory for it later.
+            Err(error) if self.current.is_some() => {
+                tracing::error!("cannot start a worker: {error}");
+                self.restarts.push((Instant::now() + Duration::from_secs(1), place));
+                return Ok(());
+            }
+            Err(error) => return Err(format!("cannot start a worker: {error}")),
+        };
+        let number = self.next_worker;
+        self.next_worker += 1;
+        listen_to(number, &handle, child, self.sender.clone());
+        let worker =
+            Worker { generation: generation.clone(), place, handle, phase: Phase::Starting };
+        self.workers.insert(number, worker);
+        Ok(())
+    }
+
+    fn on_ready(&mut self, number: u64, refusals: &[Refusal]) {
+        let Some(worker) = self.workers.get_mut(&number) else { return };
+        for refusal in refusals {
+            tracing::debug!("worker {}: {}", worker.handle.pid, refusal.reason);
+        }
+        if matches!(worker.phase, Phase::Starting) {
+            worker.phase = Phase::Serving;
+        }
+        let Some(pending) = self.pending.clone() else { return };
+        let ready = self.workers.values().filter(|worker| {
+            worker.generation.number == pending.number && matches!(worker.phase, Phase::Serving)
+        });
+        if ready.count() == pending.config.workers {
+            self.switch_to(pending);
+        }
+    }
+
+    fn switch_to(&mut self, generation: Arc<Generation>) {
+        let is_first = self.current.is_none();
+        let number = generation.number;
+        self.pending = None;
+        self.restarts.clear();
+        self.backoffs = (0..generation.config.workers).map(|_| Backoff::default()).collect();
+        self.current = Some(generation.clone());
+        self.drain_all_but(&[number], None);
+        announce::print(&generation);
+        if !is_first {
+            tracing::info!("generation {number} serves now");
+        }
+    }
+
+    /// Drains the workers of all generations but those in `kept`, or of `only` that one.
+    fn drain_all_but(&mut self, kept: &[u64], only: Option<u64>) {
+        for worker in self.workers.values_mut() {
+            let number = worker.generation.number;
+            let is_meant = only.is_none_or(|only| only == number) && !kept.contains(&number);
+            if is_meant && !matches!(worker.phase, Phase::Draining(_)) {
+                worker.handle.drain();
+                let timeout = worker.generation.config.timeouts.drain;
+                worker.phase = Phase::Draining(Instant::now() + timeout);
+            }
+        }
+    }
+
+    fn on_ended(
+        &mut self,
+        number: u64,
+        status: &std::io::Result<ExitStatus>,
+    ) -> Result<(), String> {
+        let Some(worker) = self.workers.remove(&number) else { return Ok(()) };
+        log_end(&worker, status);
+        self.remove_unused_copies();
+        let is_of = |generation: &Option<Arc<Generation>>| {
+            generation.as_ref().is_some_and(|one| one.number == worker.generation.number)
+        };
+        if is_of(&self.pending) {
+            self.pending = None;
+            self.drain_all_but(&[], Some(worker.generation.number));
+            if self.current.is_none() {
+                return Err("a worker could not start; the log says why".to_owned());
+            }
+            tracing::error!("a worker of the new generation could not start: the old one stays");
+        } else if is_of(&self.current) && !self.is_stopping {
+            let lived = worker.handle.started.elapsed();
+            let delay = self.backoffs[worker.place].delay_after(lived);
+            self.restarts.push((Instant::now() + delay, worker.place));
+        }
+        Ok(())
+    }
+
+    fn remove_unused_copies(&mut self) {
+        let living = self.workers.values().map(|worker| &worker.generation);
+        let generations = living.chain(&self.current).chain(&self.pending);
+        let copies = generations.flat_map(|generation| &generation.plugins);
+        let in_use: HashSet<_> =
+            copies.filter_map(|plugin| Some(plugin.library.as_ref().ok()?.copy.clone())).collect();
+        if let Some(catalog) = &mut self.catalog {
+            catalog.remove_unused(&in_use);
+        }
+    }
+
+    /// The first signal lets what runs finish; the second does not.
+    fn stop(&mut self, signal: Signal) {
+        if self.is_stopping {
+            tracing::warn!("{signal} again: stopping without waiting");
+            self.workers.values().for_each(|worker| worker.handle.kill());
+            return;
+        }
+        tracing::info!("{signal}: finishing what runs");
+        self.is_stopping = true;
+        self.restarts.clear();
+        self.drain_all_but(&[], None);
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let drains = self.workers.values().filter_map(|worker| match worker.phase {
+            Phase::Draining(deadline) => Some(deadline),
+            Phase::Starting | Phase::Serving => None,
+        });
+        let restarts = self.restarts.iter().map(|(time, _)| *time);
+        let far = Instant::now() + Duration::from_secs(3600);
+        drains.chain(restarts).min().unwrap_or(far)
+    }
+
+    /// Does what is due.
+    fn on_time(&mut self) -> Result<(), String> {
+        let now = Instant::now();
+        for worker in self.workers.values_mut() {
+            if matches!(worker.phase, Phase::Draining(deadline) if deadline <= now) {
+                let pid = worker.handle.pid;
+                tracing::warn!("worker {pid} has not finished in time{}", running(worker));
+                worker.handle.kill();
+                // It ends now; should that take long, it is killed again.
+                worker.phase = Phase::Draining(now + Duration::from_secs(10));
+            }
+        }
+        let (due, later) = self.restarts.drain(..).partition(|(time, _)| *time <= now);
+        self.restarts = later;
+        let due: Vec<(Instant, usize)> = due;
+        if let Some(current) = self.current.clone() {
+            for (_, place) in due {
+                self.start_worker(&current, place)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn compile(config: &Config) -> Vec<build::Failure> {
+    match build::Builder::new(&config.plugins, &config.plugins).build() {
+        Ok(outcome) => outcome.failed,
+        Err(error) => {
+            tracing::error!("cannot build the plugins: {error}");
+            Vec::new()
+        }
+    }
+}
+
+/// Passes on what a worker says, until its end.
+fn listen_to(number: u64, handle: &Handle, mut child: Child, sender: Sender<Event>) {
+    let control = handle.control.clone();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match rustix::io::read(&*control, &mut buffer) {
+                Ok(0) => break,
+                Ok(length) => match serde_json::from_slice(&buffer[..length]) {
+                    Ok(message) => drop(sender.send(Event::Said(number, message))),
+                    Err(error) => tracing::error!("unknown message of a worker: {error}"),
+                },
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+        // The receiver lives as long as the process.
+        let _ = sender.send(Event::Ended(number, child.wait()));
+    });
+}
+
+/// In which plugins a worker is, for a message.
+fn running(worker: &Worker) -> String {
+    let plugins = worker.generation.running_in(worker.place);
+    match plugins.len() {
+        0 => String::new(),
+        _ => format!("; it was running plugin {}", plugins.join(", ")),
+    }
+}
+
+fn log_end(worker: &Worker, status: &std::io::Result<ExitStatus>) {
+    use std::os::unix::process::ExitStatusExt;
+    let pid = worker.handle.pid;
+    let how = match status {
+        Ok(status) if status.success() && matches!(worker.phase, Phase::Draining(_)) => {
+            return tracing::debug!("worker {pid} has finished");
+        }
+        Ok(status) => match status.signal().map(Signal::try_from) {
+            Some(Ok(signal)) => format!("was killed by {signal}"),
+            _ => format!("ended with {status}"),
+        },
+        Err(error) => format!("ended, and cannot be waited for: {error}"),
+    };
+    tracing::error!("worker {pid} {how}{}", running(worker));
+}

@@ -1,0 +1,192 @@
+//! A thread of a worker: waits for events when it leads, and works on connections.
+
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use crossbeam::deque;
+use rustix::event::epoll;
+
+use super::{CONTROL, LISTENER, WAKE, Worker};
+use crate::access_log::Entry;
+use crate::connection::table::{HANG_UP, READY, Slot, Token};
+use crate::connection::{Connection, Verdict};
+use crate::http::head::Head;
+use crate::plugin::Plugin;
+
+/// Events taken from the kernel at a time. More would let one thread sit on many connections.
+const BATCH: usize = 32;
+/// Bytes read from a socket at a time, and room for a whole head in front of them.
+const INPUT_SIZE: usize = 64 * 1024;
+
+/// What a thread keeps for itself, so that requests need no memory of their own.
+pub struct Thread {
+    pub worker: &'static Worker,
+    pub number: usize,
+    /// Events taken and not yet served; the monitor may take them over.
+    batch: deque::Worker<(u64, u32)>,
+    /// Where sockets are read into.
+    pub input: Vec<u8>,
+    /// Answers on their way to a socket.
+    pub output: Vec<u8>,
+    pub head: Head,
+}
+
+impl Thread {
+    pub fn new(worker: &'static Worker, number: usize, batch: deque::Worker<(u64, u32)>) -> Self {
+        Self {
+            worker,
+            number,
+            batch,
+            input: vec![0; INPUT_SIZE],
+            output: Vec::new(),
+            head: Head::default(),
+        }
+    }
+
+    /// Returns when the worker stops.
+    pub fn run(mut self) {
+        while self.worker.lead.acquire(self.number) {
+            while self.worker.lead.is_held_by(self.number) {
+                if !self.serve_next() {
+                    self.wait();
+                }
+            }
+            // Somebody else leads, and may be asleep in the kernel: work that this thread has made
+            // ready is this thread's to do.
+            while let Some(token) = self.worker.ready.pop() {
+                self.serve(token);
+            }
+        }
+    }
+
+    /// Gives the lead, and the events at hand, to a follower: this thread may be long.
+    pub fn pass_lead(&self) {
+        if self.worker.lead.is_held_by(self.number) {
+            while let Some(event) = self.batch.pop() {
+                self.worker.left_over.push(event);
+            }
+            self.worker.lead.pass(self.number);
+        }
+    }
+
+    /// Runs `f`, a call into `plugin` for request `id`, where everybody can see it.
+    pub fn in_plugin<T>(&mut self, plugin: &'static Plugin, id: u64, f: impl FnOnce() -> T) -> T {
+        let is_slow = plugin.may_block() && plugin.pace.is_slow();
+        if is_slow {
+            self.pass_lead();
+        }
+        let start = is_slow.then(Instant::now);
+        let cell = self.worker.cell(self.number);
+        cell.enter(plugin.number, id);
+        self.worker.monitor.watch();
+        let result = f();
+        cell.leave();
+        if let Some(start) = start {
+            plugin.pace.saw_call(start.elapsed());
+        }
+        result
+    }
+
+    /// Notes an answered request in the access log.
+    pub fn log(
+        &mut self,
+        connection: &mut Connection,
+        head: &Head,
+        head_bytes: &[u8],
+        status: u16,
+        sent: u64,
+    ) {
+        if self.worker.access_log.is_on() {
+            let remote = connection.remote();
+            self.worker.access_log.note(&Entry { remote, head, bytes: head_bytes, status, sent });
+        }
+    }
+
+    /// Serves one event or one connection that is ready. `false`: there is none.
+    fn serve_next(&mut self) -> bool {
+        if let Some(token) = self.worker.ready.pop() {
+            self.serve(token);
+        } else if let Some(event) = self.batch.pop().or_else(|| self.worker.left_over.pop()) {
+            self.on_event(event);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn wait(&mut self) {
+        let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let timeout = self.worker.fall_asleep().then_some(&timeout);
+        let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; BATCH];
+        let taken = epoll::wait(self.worker.epoll.as_fd(), &mut events, timeout);
+        self.worker.wake_up();
+        // Interrupted by a signal: as if nothing had happened.
+        let Ok((taken, _)) = taken else { return };
+        for event in taken {
+            // Copied out first: the kernel's structure is packed.
+            let (data, flags) = (event.data, event.flags);
+            self.batch.push((data.u64(), flags.bits()));
+        }
+    }
+
+    fn on_event(&mut self, (data, flags): (u64, u32)) {
+        match data {
+            WAKE => self.worker.drain_event_fd(),
+            CONTROL => self.worker.on_control(),
+            LISTENER.. => self.accept((data - LISTENER) as usize),
+            _ => {
+                let token = Token::from_u64(data);
+                let flags = epoll::EventFlags::from_bits_retain(flags);
+                let gone =
+                    epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+                let hang_up = if flags.intersects(gone) { HANG_UP } else { 0 };
+                if let Some(slot) = self.worker.table.find(token)
+                    && slot.notify(READY | hang_up)
+                {
+                    self.work(token, slot);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: usize) {
+        self.worker.listeners[listener].accept(self.worker);
+    }
+
+    /// Works on a connection that this thread owns, by its token.
+    fn serve(&mut self, token: Token) {
+        if let Some(slot) = self.worker.table.find(token) {
+            self.work(token, slot);
+        }
+    }
+
+    /// Works on a connection until there are no notices left.
+    fn work(&mut self, token: Token, slot: &Slot) {
+        loop {
+            let notices = slot.take();
+            let mut place = slot.lock();
+            let verdict = match place.as_mut() {
+                Some(connection) => connection.step(self, token, slot, notices),
+                None => Verdict::Wait,
+            };
+            if verdict == Verdict::Close {
+                let connection: Option<Connection> = place.take();
+                drop(place);
+                self.worker.table.vacate(token, slot);
+                drop(connection);
+                self.worker.on_connection_closed();
+                return;
+            }
+            drop(place);
+            if verdict == Verdict::Yield {
+                // Still owned: whoever takes it from the queue goes on.
+                self.worker.push_ready(token);
+                return;
+            }
+            if slot.release() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The monitor: a thread of every worker that watches the others and keeps the time.
+//!
+//! It takes the lead from a leader that has been inside one call of a plugin for a whole tick, says
+//! which connections are past their deadline, and fires the timers of plugins. While nothing
+//! happens it wakes four times a second.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::connection::table::{EXPIRED, WOKEN};
+
+/// How long a leader may stay in a call before it loses the lead, at the least.
+const TICK: Duration = Duration::from_millis(2);
+/// Between two looks at the deadlines; also how long the monitor sleeps when nobody calls.
+const SWEEP: Duration = Duration::from_millis(250);
+/// Ticks without a call after which the monitor goes to sleep.
+const QUIET_TICKS: u32 = 16;
+
+/// Time in tenths of a second since the worker started, from 1; cheap to read.
+pub struct Clock {
+    start: Instant,
+    tick: AtomicU32,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { start: Instant::now(), tick: AtomicU32::new(1) }
+    }
+}
+
+impl Clock {
+    pub fn tick(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    /// The first tick that is surely at or after `delay` from now.
+    pub fn deadline(&self, delay: Duration) -> u32 {
+        let ticks = u32::try_from(delay.as_millis() / 100).unwrap_or(u32::MAX);
+        self.tick().saturating_add(ticks).saturating_add(1)
+    }
+
+    fn advance(&self) {
+        let tick = self.start.elapsed().as_millis() / 100 + 1;
+        self.tick.store(u32::try_from(tick).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+}
+
+#[derive(Default)]
+pub struct Monitor {
+    asleep: AtomicBool,
+    thread: std::sync::OnceLock<Thread>,
+    timers: Mutex<BinaryHeap<Reverse<(Instant, u64)>>>,
+}
+
+impl Monitor {
+    /// A call into a plugin begins: somebody should be watching.
+    pub fn watch(&self) {
+        if self.asleep.load(Ordering::Relaxed) {
+            self.rouse();
+        }
+    }
+
+    /// Wakes request `id` after `delay`.
+    pub fn set_timer(&self, id: u64, delay: Duration) {
+        let due = Instant::now() + delay;
+        let mut timers = self.timers();
+        let is_first = timers.peek().is_none_or(|Reverse((first, _))| due < *first);
+        timers.push(Reverse((due, id)));
+        drop(timers);
+        if is_first {
+            self.rouse();
+        }
+    }
+
+    pub fn rouse(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    fn timers(&self) -> std::sync::MutexGuard<'_, BinaryHeap<Reverse<(Instant, u64)>>> {
+        self.timers.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The body of the monitor's thread; returns when the worker stops.
+    pub fn run(&self, worker: &'static Worker) {
+        // Set once, here: a worker has one monitor.
+        let _ = self.thread.set(std::thread::current());
+        let mut seen = Vec::new();
+        let mut quiet = 0;
+        let mut next_sweep = Instant::now() + SWEEP;
+        while !worker.lead.is_stopped() {
+            quiet = if self.take_lead_from_the_slow(worker, &mut seen) { 0 } else { quiet + 1 };
+            let now = Instant::now();
+            if now >= next_sweep {
+                worker.clock.advance();
+                worker.access_log.flush();
+                for (token, slot) in worker.table.expired(worker.clock.tick()) {
+                    worker.notify(token, slot, EXPIRED);
+                }
+                if !worker.table.is_full() {
+                    // Paused for want of descriptors: try again.
+                    worker.listeners.iter().for_each(|listener| listener.resume(worker));
+                }
+                next_sweep = now + SWEEP;
+            }
+            let due = self.fire_timers(worker, now);
+            let sleeps = quiet > QUIET_TICKS;
+            self.asleep.store(sleeps, Ordering::Relaxed);
+            let nap = if sleeps { SWEEP } else { TICK };
+            std::thread::park_timeout(due.map_or(nap, |due| nap.min(due)));
+            if sleeps {
+                quiet = 0;
+            }
+        }
+    }
+
+    /// Was any thread in a plugin, or has been since the last look?
+    fn take_lead_from_the_slow(&self, worker: &Worker, seen: &mut Vec<u32>) -> bool {
+        seen.resize(worker.config().threads, 0);
+        let mut is_active = false;
+        for (number, seen) in seen.iter_mut().enumerate() {
+            // Odd while the thread is inside a plugin.
+            let calls = worker.cell(number).calls();
+            let is_inside = calls % 2 == 1;
+            is_active |= is_inside || calls != *seen;
+            if is_inside && calls == *seen && worker.lead.is_held_by(number) {
+                worker.take_lead(number);
+            }
+            *seen = calls;
+        }
+        is_active
+    }
+
+    /// Fires what is due; says how long until the next.
+    fn fire_timers(&self, worker: &Worker, now: Instant) -> Option<Duration> {
+        let mut timers = self.timers();
+        while let Some(Reverse((due, id))) = timers.peek().copied() {
+            if due > now {
+                return Some(due - now);
+            }
+            timers.pop();
+            if let Some((token, slot)) = worker.table.find_request(id) {
+                worker.notify(token, slot, WOKEN);
+            }
+        }
+        None
+    }
+}
