@@ -54,8 +54,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(args_override_self = true)]
     /// Serve the libraries in the plugins folder and the files in the html folder
     Serve(Serving),
+    #[command(args_override_self = true)]
     /// The same, and compile the sources in the plugins folder whenever they change
     Dev(Serving),
     /// Compile the sources in the plugins folder to libraries

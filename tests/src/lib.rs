@@ -1,1 +1,21 @@
-//! The harness of the end-to-end tests.
+//! What the end-to-end tests are written with: the built server, compiled plugins, a client that
+//! sends exactly the bytes it is told to.
+
+pub mod client;
+pub mod plugins;
+pub mod server;
+
+use std::time::{Duration, Instant};
+
+/// Nothing that these tests wait for takes longer, even on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something is so.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -245,7 +245,10 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// The command `tenon build`. Status 0: all is built; 1: something does not compile; 100: a folder
 /// cannot be read or written.
 pub fn command(sources: &Path, out: &Path) -> ExitCode {
-    let outcome = std::fs::create_dir_all(out).and_then(|()| Builder::new(sources, out).build());
+    // The folder of the sources is not made here: nothing would be in it.
+    let outcome = find(sources)
+        .and_then(|_| std::fs::create_dir_all(out))
+        .and_then(|()| Builder::new(sources, out).build());
     match outcome {
         Ok(outcome) => {
             for built in &outcome.built {

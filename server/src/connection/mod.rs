@@ -82,6 +82,8 @@ pub struct Connection {
     is_hung_up: bool,
     /// The client takes no more for now, and the time for it is running.
     is_blocked: bool,
+    /// No request has come yet: the client may be about to send its first one.
+    is_fresh: bool,
     /// No further request is read.
     is_closing: bool,
     /// Bytes of the client may be on their way that nobody will read.
@@ -100,6 +102,7 @@ impl Connection {
             is_readable: false,
             is_hung_up: false,
             is_blocked: false,
+            is_fresh: true,
             is_closing: false,
             has_unread_input: false,
         }
@@ -152,9 +155,11 @@ impl Connection {
         }
     }
 
-    /// Nothing was asked that is not answered.
+    /// Nothing was asked that is not answered, and something was: a client may have to send again
+    /// on a connection that it used before (RFC 9112 §9.3.1), but not on a new one.
     fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Head) && self.input.is_empty() && self.output.is_empty()
+        let is_waiting = matches!(self.phase, Phase::Head) && self.input.is_empty();
+        is_waiting && self.output.is_empty() && !self.is_fresh
     }
 
     /// Sends what waits. `None`: all is sent.

@@ -129,6 +129,10 @@ impl Connection {
             return Next::Verdict(Verdict::Yield);
         }
         if self.input.is_empty() {
+            if self.is_fresh {
+                // The time for the first head has begun when the connection was made.
+                return Next::Verdict(Verdict::Wait);
+            }
             if thread.worker.is_draining() {
                 return Next::Verdict(Verdict::Close);
             }
@@ -178,6 +182,7 @@ impl Connection {
             Ok(Parsed::Incomplete) => Taken::Incomplete,
             Ok(Parsed::Complete) => {
                 self.scanned = 0;
+                self.is_fresh = false;
                 self.answer(bytes, &mut head, thread, at)
             }
             Err(error) => {

@@ -66,16 +66,16 @@ pub fn load(copy: &Path) -> Result<Loaded, LoadError> {
     float_control::write(floating_point);
     let library = library.map_err(|error| LoadError::Linker(plain(&error)))?;
     let exports = Exports { library: ManuallyDrop::new(library), copy };
-    let manifest = exports.find(c"csgi_plugin")?.ok_or(LoadError::Export("csgi_plugin"))?;
+    let manifest = exports.find(c"csgi_plugin").ok_or(LoadError::Export("csgi_plugin"))?;
     // SAFETY: `check` found an object of this size at this symbol, and `find` that it is this
     // library's; any bytes are a valid `Manifest`.
     let manifest = unsafe { manifest.cast::<raw::Manifest>().read_unaligned() };
     if check::manifest_in(copy) != Some(manifest) {
         return Err(LoadError::Manifest);
     }
-    let application = exports.find(c"application")?.ok_or(LoadError::Export("application"))?;
-    let init = exports.find(c"csgi_init")?;
-    let exit = exports.find(c"csgi_exit")?;
+    let application = exports.find(c"application").ok_or(LoadError::Export("application"))?;
+    let init = exports.find(c"csgi_init");
+    let exit = exports.find(c"csgi_exit");
     Ok(Loaded {
         manifest,
         // SAFETY: not null; the ABI says that this symbol is such a function.
@@ -94,19 +94,16 @@ struct Exports<'p> {
 }
 
 impl Exports<'_> {
-    /// The address of a symbol, if there is one. dlsym(3) looks through the dependencies too: what
-    /// it finds there is an error.
-    fn find(&self, name: &'static CStr) -> Result<Option<*mut c_void>, LoadError> {
+    /// The address of a symbol of this very library. dlsym(3) looks through the dependencies too:
+    /// what it finds there is not the plugin's.
+    fn find(&self, name: &'static CStr) -> Option<*mut c_void> {
         // SAFETY: only the address is taken, as a pointer that is not used as anything yet.
         let symbol = unsafe { self.library.get::<*mut c_void>(name.to_bytes_with_nul()) };
         let address = symbol.map_or(std::ptr::null_mut(), |symbol| symbol.into_raw());
         if address.is_null() {
-            return Ok(None);
+            return None;
         }
-        let owner = owner_of(address);
-        let is_own = owner.is_some_and(|owner| is_same_file(&owner, self.copy));
-        let name = name.to_str().unwrap_or("an export");
-        if is_own { Ok(Some(address)) } else { Err(LoadError::Export(name)) }
+        owner_of(address).filter(|owner| is_same_file(owner, self.copy)).map(|_| address)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod announce;
 mod catalog;
+mod descriptors;
 mod generation;
 mod policy;
 mod spawn;
@@ -102,6 +103,7 @@ pub fn run(options: Options) -> ExitCode {
 }
 
 fn serve(options: Options) -> Result<(), String> {
+    descriptors::keep_from_children();
     // Before any thread is there, so that all of them have it; children begin with none blocked.
     signals().thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
     let (sender, inbox) = unbounded();

@@ -170,6 +170,7 @@ impl Worker {
                 Ok(0) => {
                     tracing::warn!("the supervisor is gone: draining");
                     let _ = epoll::delete(&self.epoll, &self.control);
+                    self.monitor.end_after(&self.clock, self.config().timeouts.drain);
                     return self.drain();
                 }
                 Ok(length) => match serde_json::from_slice(&buffer[..length]) {

@@ -54,6 +54,8 @@ impl Clock {
 pub struct Monitor {
     asleep: AtomicBool,
     thread: std::sync::OnceLock<Thread>,
+    /// The process ends at this tick, whatever still runs; 0: it does not.
+    end: AtomicU32,
     timers: Mutex<BinaryHeap<Reverse<(Instant, u64)>>>,
 }
 
@@ -63,6 +65,11 @@ impl Monitor {
         if self.asleep.load(Ordering::Relaxed) {
             self.rouse();
         }
+    }
+
+    /// Lets the process live so long and no longer: nobody else is there to end it.
+    pub fn end_after(&self, clock: &Clock, delay: Duration) {
+        self.end.store(clock.deadline(delay), Ordering::Relaxed);
     }
 
     /// Wakes request `id` after `delay`.
@@ -102,6 +109,13 @@ impl Monitor {
                 worker.access_log.flush();
                 for (token, slot) in worker.table.expired(worker.clock.tick()) {
                     worker.notify(token, slot, EXPIRED);
+                }
+                let end = self.end.load(Ordering::Relaxed);
+                if end != 0 && end <= worker.clock.tick() {
+                    tracing::warn!("not everything has finished in time: ending all the same");
+                    let me = rustix::process::getpid();
+                    // A signal to this very process always finds it.
+                    let _ = rustix::process::kill_process(me, rustix::process::Signal::KILL);
                 }
                 if !worker.table.is_full() {
                     // Paused for want of descriptors: try again.

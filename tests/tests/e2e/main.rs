@@ -1,0 +1,14 @@
+//! End to end: the built server, real sockets, real libraries, real peers.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bodies;
+mod cli;
+mod csgi;
+mod dev;
+mod fairness;
+mod http;
+mod peers;
+mod serving;
+mod streaming;
+mod supervisor;
+mod zoo;

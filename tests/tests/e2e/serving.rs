@@ -1,0 +1,119 @@
+//! What a visitor sees: plugins, files, routes.
+
+use tests::server::Setup;
+
+#[test]
+fn the_plugins_of_the_course_answer() {
+    let server = Setup::new().plugin("a").plugin("b").start();
+    let mut client = server.client();
+    for name in ["a", "b"] {
+        let response = client.get(&format!("/{name}.py"));
+        assert_eq!(response.status, 200);
+        assert_eq!(response.text(), format!("<h1>hello {name}.py</h1>"));
+        assert_eq!(response.header("bdpagetype"), Some("1"));
+        assert_eq!(response.header("bduserid"), Some("0"));
+        assert!(response.header("date").is_some());
+    }
+    let url = format!("a: http://{}/a.py\n", server.address());
+    assert!(server.output().contains(&url), "{}", server.output());
+}
+
+#[test]
+fn files_and_unknown_names() {
+    let server = Setup::new().plugin("a").start();
+    let mut client = server.client();
+    let index = client.get("/");
+    assert_eq!((index.status, index.text().as_str()), (200, "<h1>index</h1>"));
+    assert_eq!(index.header("content-type"), Some("text/html; charset=utf-8"));
+    for path in ["/none.html", "/none.py", "/a.pyx", "/../Cargo.toml"] {
+        let response = client.get(path);
+        assert_eq!(response.status, 404, "{path}");
+        assert!(response.text().contains("404 Not Found"), "a small page: {}", response.text());
+    }
+}
+
+#[test]
+fn a_path_is_mount_and_rest() {
+    let server = Setup::new().plugin("features").start();
+    let text = server.client().get("/features.py/env?y=1&z=%20").text();
+    for line in [
+        "SCRIPT_NAME=/features.py\n",
+        "PATH_INFO=/env\n",
+        "QUERY_STRING=y=1&z=%20\n",
+        "REQUEST_URI=/features.py/env?y=1&z=%20\n",
+        "v:plugin=features\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
+
+#[test]
+fn route_rules_decide_in_order() {
+    let server = Setup::new()
+        .plugin("features")
+        .plugin("a")
+        .config(
+            r#"
+            [[routes]]
+            regex = "/u/(?<user>[a-z]+)(?<path>/env)"
+            plugin = "features"
+            [[routes]]
+            prefix = "/u"
+            plugin = "a"
+            [[routes]]
+            prefix = "/only/files"
+            files = true
+            [[routes]]
+            regex = "(?<mount>/only/(?<plugin>[a-z]+))(?<path>/.*)?"
+            "#,
+        )
+        .start();
+    let mut client = server.client();
+    let text = client.get("/u/anna/env").text();
+    assert!(text.contains("v:user=anna\n") && text.contains("SCRIPT_NAME=\n"), "{text}");
+    assert!(text.contains("PATH_INFO=/env\n"), "{text}");
+    assert_eq!(client.get("/u/anna").text(), "<h1>hello a.py</h1>");
+    assert_eq!(client.get("/only/files/x").status, 404);
+    let text = client.get("/only/features/env").text();
+    assert!(text.contains("SCRIPT_NAME=/only/features\n"), "{text}");
+    assert_eq!(client.get("/a.py").status, 404, "the default rule is not in this list");
+}
+
+#[test]
+fn a_plugin_can_be_mounted() {
+    let server = Setup::new()
+        .plugin("features")
+        .config("[plugin.features]\nmount = \"/shop\"\nconfig = { colour = \"red\" }")
+        .start();
+    let mut client = server.client();
+    let text = client.get("/shop/env").text();
+    assert!(text.contains("SCRIPT_NAME=/shop\n") && text.contains("PATH_INFO=/env\n"), "{text}");
+    assert!(text.contains("config={\"colour\":\"red\"}\n"), "{text}");
+    assert_eq!(client.get("/shopping").status, 404);
+    assert_eq!(client.get("/features.py/id").status, 200, "its own name stays");
+    assert!(server.output().contains("/shop\n"), "{}", server.output());
+}
+
+#[test]
+fn a_name_with_lib_is_the_plugin_without_it() {
+    let setup = Setup::new();
+    std::fs::copy(tests::plugins::library("a"), setup.plugins().join("libhello.so")).unwrap();
+    let server = setup.start();
+    assert_eq!(server.client().get("/hello.py").text(), "<h1>hello a.py</h1>");
+}
+
+#[test]
+fn the_access_log_has_a_line_for_each_answer() {
+    let server = Setup::new().plugin("a").config("access_log = \"access\"").start();
+    let mut client = server.client();
+    client.get("/a.py?x=1");
+    client.get("/none");
+    let file = server.folder().join("access");
+    tests::wait_until("both lines are written", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.lines().count() == 2)
+    });
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\"GET /a.py?x=1 HTTP/1.1\" 200 19 \"-\" \"-\"\n"), "{text}");
+    assert!(text.contains("\"GET /none HTTP/1.1\" 404 "), "{text}");
+    assert!(text.starts_with("127.0.0.1 - - ["), "{text}");
+}

@@ -1,0 +1,13 @@
+/* Refused: with the line that it logs. */
+#include <csgi.h>
+CSGI_PLUGIN("zoo", "1", CSGI_THREADSAFE | CSGI_NONBLOCKING);
+
+CSGI_EXPORT int32_t csgi_init(const csgi_host *host) {
+    host->log(host, 0, CSGI_LOG_ERROR, "no database", 11);
+    return CSGI_ERROR;
+}
+
+CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response start_response) {
+    start_response(env, "200 OK", NULL, 0);
+    return env->host->bytes(env, "ok", 2, NULL, NULL);
+}

@@ -1,0 +1,9 @@
+/* An exception across the border: the process ends with a message, and only that request fails. */
+#include <csgi.h>
+CSGI_PLUGIN("zoo", "1", 0);
+
+extern "C" CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response start_response) {
+    (void)env;
+    (void)start_response;
+    throw 1;
+}
