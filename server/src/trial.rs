@@ -45,8 +45,7 @@ pub fn command() -> ExitCode {
         Err(refusal) => Line::Refused(refusal),
     };
     say(&line);
-    // Threads that the plugin started may still run: they end with the process.
-    ExitCode::SUCCESS
+    load::end_process(0)
 }
 
 fn try_plugin(spec: &PluginSpec) -> Result<(), Refusal> {

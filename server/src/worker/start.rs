@@ -23,6 +23,7 @@ use crate::connection::table::Table;
 use crate::control::{Refusal, ToSupervisor, ToWorker, WorkerSpec};
 use crate::plugin::gate::Gate;
 use crate::plugin::host;
+use crate::plugin::load::end_process;
 use crate::respond::Site;
 use crate::scoreboard::Scoreboard;
 
@@ -37,7 +38,7 @@ type Batch = deque::Worker<(u64, u32)>;
 /// The hidden command `tenon worker`.
 pub fn run() -> ExitCode {
     match serve() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => end_process(0),
         Err(error) => {
             tracing::error!("a worker could not start: {error}");
             ExitCode::from(111)

@@ -8,6 +8,7 @@ mod dev;
 mod fairness;
 mod http;
 mod peers;
+mod readme;
 mod serving;
 mod streaming;
 mod supervisor;
