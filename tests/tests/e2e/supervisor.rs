@@ -27,8 +27,12 @@ fn a_dead_worker_is_named_and_replaced() {
 fn a_worker_that_dies_again_and_again_is_replaced_ever_more_slowly() {
     let server = Setup::new().plugin("a").start();
     for _ in 0..4 {
-        wait_until("there is a worker", || !server.workers().is_empty());
-        let worker = server.workers()[0];
+        let mut worker = None;
+        wait_until("there is a worker", || {
+            worker = server.workers().into_iter().find(|worker| is_running(*worker));
+            worker.is_some()
+        });
+        let worker = worker.unwrap();
         send_signal(worker, Signal::KILL);
         wait_until("it is gone", || !is_running(worker));
     }
