@@ -1,6 +1,8 @@
 //! `tenon check` with libraries that misbehave while they are loaded: each is named as what it is,
 //! in bounded time, and nothing of it stays behind.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helper functions too")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
