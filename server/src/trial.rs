@@ -7,11 +7,16 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::control::{PluginSpec, Refusal};
 use crate::plugin::{Plugin, load};
+
+/// How often the process is looked at while it says nothing.
+const TICK: Duration = Duration::from_millis(20);
+/// How long lines are waited for when the process has ended and another holds its output open.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// What the trial says, one line each, in this order.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +34,9 @@ pub fn command() -> ExitCode {
     // settable, one may be left.
     let _ =
         rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // Code that hangs must not outlive a supervisor that is killed. The thread that starts a trial
+    // waits for it, so that the signal means just that.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let mut json = String::new();
     let spec = std::io::stdin().read_to_string(&mut json).map_err(|error| error.to_string());
     let spec = spec
@@ -60,8 +68,10 @@ fn try_plugin(spec: &PluginSpec) -> Result<(), Refusal> {
 }
 
 fn say(line: &Line) {
-    // Whoever started the trial has gone if this fails, and nobody wants to know.
-    let _ = serde_json::to_string(line).map(|text| println!("{text}"));
+    let Ok(json) = serde_json::to_string(line) else { return };
+    // The plugin may have left a line of its own unfinished. Whoever started the trial has gone if
+    // this fails, and nobody wants to know.
+    let _ = std::io::stdout().write_all(format!("\n{json}\n").as_bytes());
 }
 
 /// Tries a plugin in a child process.
@@ -75,34 +85,82 @@ pub fn run(spec: &PluginSpec, timeout: Duration) -> Result<(), Refusal> {
     };
     let mut child = start(spec)
         .map_err(|error| refuse(format!("cannot start a process to try it in: {error}")))?;
-    let lines = read_lines(&mut child);
-    let deadline = Instant::now() + timeout;
-    let mut is_loaded = false;
-    let outcome = loop {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Line::Loaded) => is_loaded = true,
-            Ok(Line::Passed) => break Ok(()),
-            Ok(Line::Refused(refusal)) => break Err(refusal),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                let phase = if is_loaded { "csgi_init" } else { "a constructor" };
-                break Err(refuse(format!(
-                    "{phase} has not returned after {} s; do long work in a thread",
-                    timeout.as_secs()
-                )));
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                let status = child.wait().map_err(|error| refuse(error.to_string()))?;
-                return Err(refuse(describe_end(status, is_loaded)));
-            }
+    let outcome = watch(&mut child, timeout);
+    // It has said all it has to say: what its threads and the processes it started still do is no
+    // matter. Not yet waited for, it holds the number of the group.
+    let pid = Pid::from_child(&child);
+    let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    let status =
+        child.wait().map_err(|error| refuse(format!("cannot wait for its trial: {error}")))?;
+    match outcome {
+        Outcome::Passed => Ok(()),
+        Outcome::Refused(refusal) => Err(refusal),
+        Outcome::Ended { is_loaded } => Err(refuse(describe_end(status, is_loaded))),
+        Outcome::Late { is_loaded } => {
+            let phase = if is_loaded { "csgi_init" } else { "a constructor" };
+            let seconds = timeout.as_secs();
+            Err(refuse(format!(
+                "{phase} has not returned after {seconds} s; do long work in a thread"
+            )))
         }
-    };
-    // It has said all it has to say; what its own threads or exit handlers still do is no matter.
-    let _ = child.kill();
-    let _ = child.wait();
-    outcome
+    }
+}
+
+/// How a trial went.
+enum Outcome {
+    Passed,
+    Refused(Refusal),
+    /// The process ended without a word.
+    Ended {
+        is_loaded: bool,
+    },
+    Late {
+        is_loaded: bool,
+    },
+}
+
+/// Follows a trial until it is decided, without collecting the process. A plugin can close the
+/// output, or leave it open in a process that it starts, so both the output and the process count.
+fn watch(child: &mut Child, timeout: Duration) -> Outcome {
+    let lines = read_lines(child);
+    let mut deadline = Instant::now() + timeout;
+    let (mut is_loaded, mut has_ended) = (false, false);
+    loop {
+        let tick = deadline.saturating_duration_since(Instant::now()).min(TICK);
+        match lines.recv_timeout(tick) {
+            Ok(Line::Loaded) => is_loaded = true,
+            Ok(Line::Passed) => return Outcome::Passed,
+            Ok(Line::Refused(refusal)) => return Outcome::Refused(refusal),
+            Err(mpsc::RecvTimeoutError::Disconnected) if has_ended => {
+                return Outcome::Ended { is_loaded };
+            }
+            // Its end is a moment away, or it only closed its output.
+            Err(mpsc::RecvTimeoutError::Disconnected) => std::thread::sleep(tick),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        if !has_ended && is_over(child) {
+            has_ended = true;
+            deadline = deadline.min(Instant::now() + LAST_LINES);
+        }
+        if Instant::now() >= deadline {
+            return if has_ended {
+                Outcome::Ended { is_loaded }
+            } else {
+                Outcome::Late { is_loaded }
+            };
+        }
+    }
+}
+
+/// Has the process ended? It stays to be waited for.
+fn is_over(child: &Child) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let state = rustix::process::waitid(WaitId::Pid(Pid::from_child(child)), options);
+    matches!(state, Ok(Some(_)))
 }
 
 fn start(spec: &PluginSpec) -> std::io::Result<Child> {
+    let json = serde_json::to_vec(spec)?;
     let mut child = Command::new("/proc/self/exe")
         .arg0("tenon")
         .arg("trial")
@@ -111,7 +169,6 @@ fn start(spec: &PluginSpec) -> std::io::Result<Child> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()?;
-    let json = serde_json::to_vec(spec)?;
     if let Some(mut stdin) = child.stdin.take() {
         // A child that died before it read has a status that says more.
         let _ = stdin.write_all(&json);

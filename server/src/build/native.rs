@@ -22,7 +22,8 @@ pub(super) fn language(path: &Path) -> Option<Language> {
 
 /// A compiler and how it is called.
 pub(super) struct Compiler {
-    program: String,
+    /// With arguments of its own, as make(1) takes it: `ccache gcc`.
+    program: Vec<String>,
     package: &'static str,
     flags: Vec<String>,
 }
@@ -30,7 +31,7 @@ pub(super) struct Compiler {
 impl Compiler {
     /// `$CC` or `cc`, `$CXX` or `c++`; `include` is where csgi.h is.
     pub(super) fn new(is_cpp: bool, include: &Path) -> Self {
-        let (variable, program, package, language): (_, _, _, &[&str]) = if is_cpp {
+        let (variable, default, package, language): (_, _, _, &[&str]) = if is_cpp {
             // Unique symbols would be shared with the other plugins of the process.
             ("CXX", "c++", "g++", &["-std=c++17", "-fno-gnu-unique"])
         } else {
@@ -40,7 +41,11 @@ impl Compiler {
         let mut flags: Vec<_> = common.iter().chain(language).map(ToString::to_string).collect();
         flags.push("-pthread".to_owned());
         flags.push(format!("-I{}", include.display()));
-        let program = std::env::var(variable).unwrap_or_else(|_| program.to_owned());
+        let chosen = std::env::var(variable).unwrap_or_default();
+        let mut program: Vec<_> = chosen.split_whitespace().map(str::to_owned).collect();
+        if program.is_empty() {
+            program.push(default.to_owned());
+        }
         Self { program, package, flags }
     }
 
@@ -51,8 +56,7 @@ impl Compiler {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         };
-        add(self.program.as_bytes());
-        self.flags.iter().for_each(|flag| add(flag.as_bytes()));
+        self.program.iter().chain(&self.flags).for_each(|flag| add(flag.as_bytes()));
         add(super::HEADER.as_bytes());
         let headers = headers_beside(files);
         for file in files.iter().chain(&headers) {
@@ -69,7 +73,8 @@ impl Compiler {
         let made = tempfile::Builder::new().prefix(".cc-").suffix(".so").tempfile_in(folder);
         let made =
             made.map_err(|error| format!("cannot write to {}: {error}", folder.display()))?;
-        let result = Command::new(&self.program)
+        let result = Command::new(&self.program[0])
+            .args(&self.program[1..])
             .args(&self.flags)
             .args(files)
             .arg("-o")
@@ -78,9 +83,9 @@ impl Compiler {
         let output = result.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => format!(
                 "the compiler {} is not installed; on Debian: apt-get install {}",
-                self.program, self.package
+                self.program[0], self.package
             ),
-            _ => format!("cannot start the compiler {}: {error}", self.program),
+            _ => format!("cannot start the compiler {}: {error}", self.program[0]),
         })?;
         let words = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {

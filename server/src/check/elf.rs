@@ -73,7 +73,7 @@ fn examine_dynamic(
         let text = || entry.string(ENDIAN, strings).map(|text| String::from_utf8_lossy(text));
         match entry.tag(ENDIAN) {
             DT_NEEDED => report.needed.push(text()?.into_owned()),
-            DT_RPATH | DT_RUNPATH => report.uses_origin |= text()?.contains("$ORIGIN"),
+            DT_RPATH | DT_RUNPATH => report.uses_origin |= mentions_origin(&text()?),
             DT_FLAGS if u64::from(entry.val32(ENDIAN).unwrap_or(0)) & DF_STATIC_TLS.0 != 0 => {
                 report.warn(
                     "it uses static thread-local storage, of which a process has little; \
@@ -96,19 +96,30 @@ fn examine_dynamic(
     Ok(())
 }
 
+/// Both spellings of ld.so(8).
+fn mentions_origin(search_path: &str) -> bool {
+    search_path.contains("$ORIGIN") || search_path.contains("${ORIGIN}")
+}
+
 /// `None`: a segment is not wholly in the file.
 fn examine_segments(header: &Header, bytes: &[u8], report: &mut Report) -> Option<()> {
+    // Without the entry, x86-64 takes the stack to be executable.
+    let mut wants_executable_stack = cfg!(target_arch = "x86_64");
     for segment in header.program_headers(ENDIAN, bytes).ok()? {
         match segment.p_type(ENDIAN) {
             PT_LOAD => {
                 segment.data(ENDIAN, bytes).ok()?;
             }
-            PT_GNU_STACK if segment.p_flags(ENDIAN).0 & PF_X.0 != 0 => report.warn(
-                "it wants an executable stack, which current systems refuse; \
-                 link it with -z noexecstack",
-            ),
+            PT_GNU_STACK => wants_executable_stack = segment.p_flags(ENDIAN).0 & PF_X.0 != 0,
             _ => {}
         }
+    }
+    if wants_executable_stack {
+        // A warning only: whether this system's linker refuses it, the trial says.
+        report.warn(
+            "it wants an executable stack, which current systems refuse; \
+             link it with -z noexecstack",
+        );
     }
     Some(())
 }
@@ -229,4 +240,16 @@ fn examine_manifest(manifest: &raw::Manifest, report: &mut Report) -> Result<(),
         stream_input: manifest.flags & raw::STREAM_INPUT != 0,
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ld.so(8): "$ORIGIN (or equivalently ${ORIGIN})".
+    #[test]
+    fn the_origin_is_found_in_both_spellings() {
+        assert!(mentions_origin("/a:$ORIGIN/lib") && mentions_origin("${ORIGIN}/lib"));
+        assert!(!mentions_origin("/opt/ORIGIN/lib"));
+    }
 }

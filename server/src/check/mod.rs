@@ -169,6 +169,28 @@ mod tests {
     }
 
     #[test]
+    fn no_damaged_byte_makes_the_checks_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = std::fs::read(compile(folder.path(), GOOD, &["-s"])).unwrap();
+        for position in 0..bytes.len() {
+            let whole = bytes[position];
+            for damaged in [0, 0xff, whole ^ 0x10] {
+                bytes[position] = damaged;
+                elf::examine(&bytes, &mut Report::new(PathBuf::new()));
+            }
+            bytes[position] = whole;
+        }
+    }
+
+    #[test]
+    fn an_executable_stack_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = compile(folder.path(), GOOD, &["-Wl,-z,execstack"]);
+        let (report, _) = examine(&library);
+        assert!(report.warnings().any(|text| text.contains("executable stack")), "{report}");
+    }
+
+    #[test]
     fn a_file_that_anybody_can_change_is_refused() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
