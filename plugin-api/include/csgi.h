@@ -176,6 +176,35 @@ typedef struct csgi_timer_1 {
     void (*wake_after)(const csgi_host *host, uint64_t id, uint32_t ms);
 } csgi_timer_1;
 
+#define CSGI_PROCESS_1 "csgi.process/1"
+/* How this plugin is run; both at least 1. */
+typedef struct csgi_process_1 {
+    uint32_t processes; /* that serve it at the same time, this one included */
+    uint32_t threads;   /* of this process that may be inside it at the same time */
+} csgi_process_1;
+
+/* A plugin that answers csgi_extension(CSGI_LANGUAGE_1) with this table runs applications that are
+ * written in a language: NAME.suffix beside it, and a folder NAME with one of folder_files in it,
+ * is plugin NAME, unless a library of that name is there.  All strings are constant.
+ *
+ * The host calls load() once for every application, after csgi_init() and before any request.
+ * A request for one comes to application() with env->host == the host of its load() and
+ * csgi_get(env, "SCRIPT_FILENAME") == file; one for the plugin's own name has the host of
+ * csgi_init(). */
+#define CSGI_LANGUAGE_1 "csgi.language/1"
+typedef struct csgi_language_1 {
+    csgi_str        suffix;       /* ".py" */
+    const csgi_str *folder_files; /* may be NULL */
+    size_t          folder_file_count;
+    /* file: its path, as a message should have it; copy: where to read it from, a private copy of
+     * a file, or the folder itself.  host: name and config are the application's own.  group may
+     * be set to a string: applications with different ones cannot share a process.
+     * CSGI_OK, or log() why and return CSGI_ERROR: the application is not served then.   [load] */
+    int32_t (*load)(const csgi_host *host, csgi_str file, csgi_str copy, csgi_str *group);
+    /* Once for every application that was loaded, before csgi_exit().                    [load] */
+    void (*unload)(const csgi_host *host);
+} csgi_language_1;
+
 /* ---- Conveniences: inline, no part of the ABI ------------------------------------------------ */
 
 /* Was this field filled in by the other side?  CSGI_HAS(env, variables) */
@@ -312,5 +341,6 @@ CSGI_ASSERT(sizeof(csgi_manifest) == 64, "csgi_manifest");
 CSGI_ASSERT(sizeof(csgi_env) == 208 && offsetof(csgi_env, headers) == 168, "csgi_env");
 CSGI_ASSERT(sizeof(csgi_body) == 24 && offsetof(csgi_body, next) == 8, "csgi_body");
 CSGI_ASSERT(sizeof(csgi_host) == 88 && offsetof(csgi_host, read) == 40, "csgi_host");
+CSGI_ASSERT(sizeof(csgi_language_1) == 48 && offsetof(csgi_language_1, load) == 32, "csgi_language_1");
 
 #endif

@@ -124,10 +124,33 @@ pub struct Timer1 {
     pub wake_after: unsafe extern "C" fn(*const Host, u64, u32),
 }
 
+/// The table of the extension `csgi.process/1`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Process1 {
+    pub processes: u32,
+    pub threads: u32,
+}
+
+/// The table of the plugin's extension `csgi.language/1`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Language1 {
+    pub suffix: Str,
+    pub folder_files: *const Str,
+    pub folder_file_count: usize,
+    pub load: Option<unsafe extern "C-unwind" fn(*const Host, Str, Str, *mut Str) -> i32>,
+    pub unload: Option<unsafe extern "C-unwind" fn(*const Host)>,
+}
+
+// SAFETY: the strings are constant, as csgi.h asks, so the table may be a plugin's `static`.
+unsafe impl Sync for Language1 {}
+
 /// The types of what a plugin exports, as a host calls them.
 pub type Application = unsafe extern "C-unwind" fn(*const Env, StartResponse) -> *mut Body;
 pub type Init = unsafe extern "C-unwind" fn(*const Host) -> i32;
 pub type Exit = unsafe extern "C-unwind" fn();
+pub type Extension = unsafe extern "C-unwind" fn(*const c_char) -> *const c_void;
 
 const _: () = {
     use core::mem::{offset_of, size_of};
@@ -143,4 +166,6 @@ const _: () = {
     assert!(offset_of!(Body, next) == 8);
     assert!(size_of::<Host>() == 88);
     assert!(offset_of!(Host, read) == 40);
+    assert!(size_of::<Language1>() == 48);
+    assert!(offset_of!(Language1, load) == 32);
 };

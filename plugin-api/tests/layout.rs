@@ -52,6 +52,11 @@ fn every_field_is_where_the_header_has_it() {
             "extension" extension
         }
         "csgi_timer_1" raw::Timer1 { "wake_after" wake_after }
+        "csgi_process_1" raw::Process1 { "processes" processes, "threads" threads }
+        "csgi_language_1" raw::Language1 {
+            "suffix" suffix, "folder_files" folder_files,
+            "folder_file_count" folder_file_count, "load" load, "unload" unload
+        }
     };
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (source, binary) = (folder.join("layout.c"), folder.join("layout"));

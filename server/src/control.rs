@@ -59,6 +59,29 @@ pub struct PluginSpec {
     pub library: Result<Library, Refusal>,
     /// The plugin's `config` table as JSON; empty if there is none.
     pub config: String,
+    /// It is one that the library, a language plugin, runs.
+    pub application: Option<Application>,
+}
+
+/// A plugin written in a language that another plugin runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// The name of the plugin that runs it, and that one's configuration.
+    pub language: String,
+    pub language_config: String,
+    /// Where to read it from: a private copy of a file, or the folder itself.
+    pub copy: PathBuf,
+    /// SHA-256 of its content in hexadecimal.
+    pub hash: String,
+}
+
+/// What a plugin says of the language that it runs (`csgi.language/1`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Language {
+    /// Of files that are applications: `.py`.
+    pub suffix: String,
+    /// A folder with one of these files is an application too.
+    pub folder_files: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,4 +90,13 @@ pub struct Library {
     pub copy: PathBuf,
     /// SHA-256 of the content in hexadecimal.
     pub hash: String,
+}
+
+/// What was found out about a plugin that can be served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// It runs a language.
+    pub language: Option<Language>,
+    /// As an application: which others may share a process with it.
+    pub group: String,
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::control::{Refusal, WorkerSpec};
 use crate::http::head::Head;
 use crate::http::response::Answer;
-use crate::plugin::Plugin;
+use crate::plugin::{Libraries, Plugin};
 use crate::router::{self, Router};
 use crate::static_files::StaticFiles;
 use crate::{config, error_page};
@@ -14,6 +14,7 @@ use crate::{config, error_page};
 pub struct Site {
     router: Router,
     plugins: Vec<Served>,
+    libraries: Libraries,
     by_name: HashMap<String, usize>,
     files: StaticFiles,
     /// Show reasons to clients.
@@ -46,10 +47,12 @@ impl Site {
         let router = Router::new(&with_mounts(&spec.config)).map_err(std::io::Error::other)?;
         let mut refusals = Vec::new();
         let mut plugins = Vec::new();
+        // One thread is always kept out of plugins that may block.
+        let mut libraries = Libraries::new(spec.config.workers, spec.config.threads - 1);
         for (number, plugin) in spec.plugins.iter().enumerate() {
-            plugins.push(match Plugin::load(number, plugin) {
+            plugins.push(match libraries.load(number, plugin) {
                 // Never freed: a library cannot be unloaded, and requests refer to it.
-                Ok(plugin) => Served::Plugin(Box::leak(Box::new(plugin))),
+                Ok((plugin, _)) => Served::Plugin(Box::leak(Box::new(plugin))),
                 Err(refusal) => {
                     refusals.push(refusal.clone());
                     Served::Refused(refusal)
@@ -59,16 +62,12 @@ impl Site {
         let names = spec.plugins.iter().enumerate();
         let by_name = names.map(|(number, plugin)| (plugin.name.clone(), number)).collect();
         let files = StaticFiles::open(&spec.config.html)?;
-        Ok((Self { router, plugins, by_name, files, dev: spec.dev }, refusals))
+        Ok((Self { router, plugins, libraries, by_name, files, dev: spec.dev }, refusals))
     }
 
     /// Lets the plugins clean up. On the loader thread, when no thread is in a plugin any more.
     pub fn exit(&self) {
-        for served in &self.plugins {
-            if let Served::Plugin(plugin) = served {
-                plugin.exit();
-            }
-        }
+        self.libraries.exit();
     }
 
     pub fn plugin(&self, number: u32) -> Option<&'static Plugin> {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::control::{PluginSpec, Refusal};
-use crate::plugin::{Plugin, load};
+use crate::control::{Passed, PluginSpec, Refusal};
+use crate::plugin::{Libraries, load};
 
 /// How often the process is looked at while it says nothing.
 const TICK: Duration = Duration::from_millis(20);
@@ -23,8 +23,8 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 enum Line {
     /// The library is loaded: its constructors have run.
     Loaded,
-    /// `csgi_init` has succeeded and `csgi_exit` returned.
-    Passed,
+    /// `csgi_init`, and for an application `load`, have succeeded and `csgi_exit` returned.
+    Passed(Passed),
     Refused(Refusal),
 }
 
@@ -49,22 +49,24 @@ pub fn command() -> ExitCode {
         }
     };
     let line = match try_plugin(&spec) {
-        Ok(()) => Line::Passed,
+        Ok(passed) => Line::Passed(passed),
         Err(refusal) => Line::Refused(refusal),
     };
     say(&line);
     load::end_process(0)
 }
 
-fn try_plugin(spec: &PluginSpec) -> Result<(), Refusal> {
+fn try_plugin(spec: &PluginSpec) -> Result<Passed, Refusal> {
     if let Ok(library) = &spec.library
         && load::load(&library.copy).is_ok()
     {
         say(&Line::Loaded);
     }
     // Loading it again is loading it once: the linker knows the file.
-    Plugin::load(0, spec)?.exit();
-    Ok(())
+    let mut libraries = Libraries::new(1, 1);
+    let (_, passed) = libraries.load(0, spec)?;
+    libraries.exit();
+    Ok(passed)
 }
 
 fn say(line: &Line) {
@@ -78,7 +80,7 @@ fn say(line: &Line) {
 ///
 /// # Errors
 /// The plugin refused, crashed, or took longer than `timeout`.
-pub fn run(spec: &PluginSpec, timeout: Duration) -> Result<(), Refusal> {
+pub fn run(spec: &PluginSpec, timeout: Duration) -> Result<Passed, Refusal> {
     let refuse = |reason: String| Refusal {
         plugin: spec.name.clone(),
         reason: format!("{}: {reason}", spec.source.display()),
@@ -93,11 +95,17 @@ pub fn run(spec: &PluginSpec, timeout: Duration) -> Result<(), Refusal> {
     let status =
         child.wait().map_err(|error| refuse(format!("cannot wait for its trial: {error}")))?;
     match outcome {
-        Outcome::Passed => Ok(()),
+        Outcome::Passed(passed) => Ok(passed),
         Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Ended { is_loaded } => Err(refuse(describe_end(status, is_loaded))),
+        Outcome::Ended { is_loaded } => {
+            Err(refuse(describe_end(status, end_phase(spec, is_loaded))))
+        }
         Outcome::Late { is_loaded } => {
-            let phase = if is_loaded { "csgi_init" } else { "a constructor" };
+            let phase = match is_loaded {
+                _ if spec.application.is_some() => "loading it",
+                true => "csgi_init",
+                false => "a constructor",
+            };
             let seconds = timeout.as_secs();
             Err(refuse(format!(
                 "{phase} has not returned after {seconds} s; do long work in a thread"
@@ -108,7 +116,7 @@ pub fn run(spec: &PluginSpec, timeout: Duration) -> Result<(), Refusal> {
 
 /// How a trial went.
 enum Outcome {
-    Passed,
+    Passed(Passed),
     Refused(Refusal),
     /// The process ended without a word.
     Ended {
@@ -129,7 +137,7 @@ fn watch(child: &mut Child, timeout: Duration) -> Outcome {
         let tick = deadline.saturating_duration_since(Instant::now()).min(TICK);
         match lines.recv_timeout(tick) {
             Ok(Line::Loaded) => is_loaded = true,
-            Ok(Line::Passed) => return Outcome::Passed,
+            Ok(Line::Passed(passed)) => return Outcome::Passed(passed),
             Ok(Line::Refused(refusal)) => return Outcome::Refused(refusal),
             Err(mpsc::RecvTimeoutError::Disconnected) if has_ended => {
                 return Outcome::Ended { is_loaded };
@@ -194,8 +202,15 @@ fn read_lines(child: &mut Child) -> mpsc::Receiver<Line> {
     lines
 }
 
-fn describe_end(status: ExitStatus, is_loaded: bool) -> String {
-    let phase = if is_loaded { "csgi_init or csgi_exit" } else { "a constructor, at load" };
+fn end_phase(spec: &PluginSpec, is_loaded: bool) -> &'static str {
+    match is_loaded {
+        _ if spec.application.is_some() => "its code, at load",
+        true => "csgi_init or csgi_exit",
+        false => "a constructor, at load",
+    }
+}
+
+fn describe_end(status: ExitStatus, phase: &str) -> String {
     match (status.signal(), status.code()) {
         (Some(signal), _) => {
             let name =

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use csgi::raw;
 
-use crate::control::{Library, PluginSpec};
+use crate::control::{Library, Passed, PluginSpec};
 use crate::trial;
 pub use report::Report;
 
@@ -93,10 +93,17 @@ fn full_report(file: &Path) -> Report {
         source: file.to_owned(),
         library: Ok(Library { copy, hash: String::new() }),
         config: String::new(),
+        application: None,
     };
-    if let Err(refusal) = trial::run(&spec, TRIAL_TIMEOUT) {
-        let prefix = format!("{}: ", file.display());
-        report.refuse(refusal.reason.strip_prefix(&prefix).unwrap_or(&refusal.reason));
+    match trial::run(&spec, TRIAL_TIMEOUT) {
+        Ok(Passed { language: Some(language), .. }) => {
+            report.note(format!("it runs applications: files that end in {}", language.suffix));
+        }
+        Ok(_) => {}
+        Err(refusal) => {
+            let prefix = format!("{}: ", file.display());
+            report.refuse(refusal.reason.strip_prefix(&prefix).unwrap_or(&refusal.reason));
+        }
     }
     report
 }

@@ -132,7 +132,9 @@ impl Call {
     ) -> Self {
         let pair = |name: &[u8], value: &[u8]| raw::Header { name: text(name), value: text(value) };
         let headers: Vec<_> = facts.headers.map(|(name, value)| pair(name, value)).collect();
-        let variables: Vec<_> = facts.variables.map(|(name, value)| pair(name, value)).collect();
+        let variables = facts.variables.map(|(name, value)| pair(name, value));
+        let file = plugin.file.as_deref().map(|file| pair(b"SCRIPT_FILENAME", file.as_bytes()));
+        let variables: Vec<_> = variables.chain(file).collect();
         let env = Box::new(raw::Env {
             size: size_of::<raw::Env>() as u32,
             http_version: facts.http_version,

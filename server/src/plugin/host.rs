@@ -32,6 +32,7 @@ pub struct Face {
     table: raw::Host,
     name: String,
     _config: String,
+    process: raw::Process1,
     /// The reason a plugin gives before `csgi_init` fails.
     last_line: Mutex<Option<String>>,
 }
@@ -44,7 +45,7 @@ unsafe impl Send for Face {}
 
 impl Face {
     /// Never freed: the plugin may keep the pointer until the process ends.
-    pub fn new(name: &str, config: &str) -> &'static Self {
+    pub fn new(name: &str, config: &str, process: raw::Process1) -> &'static Self {
         let (name, config) = (name.to_owned(), config.to_owned());
         let table = raw::Host {
             size: size_of::<raw::Host>() as u32,
@@ -59,7 +60,8 @@ impl Face {
             log,
             extension,
         };
-        Box::leak(Box::new(Self { table, name, _config: config, last_line: Mutex::new(None) }))
+        let last_line = Mutex::new(None);
+        Box::leak(Box::new(Self { table, name, _config: config, process, last_line }))
     }
 
     pub fn table(&'static self) -> *const raw::Host {
@@ -128,14 +130,20 @@ unsafe extern "C" fn log(
 static TIMER_1: raw::Timer1 = raw::Timer1 { wake_after };
 
 /// # Safety
-/// As the ABI says: `id` is null or a NUL-terminated string.
-unsafe extern "C" fn extension(_host: *const raw::Host, id: *const c_char) -> *const c_void {
+/// As the ABI says: `host` is the table this plugin was given, `id` is null or a NUL-terminated
+/// string.
+unsafe extern "C" fn extension(host: *const raw::Host, id: *const c_char) -> *const c_void {
     if id.is_null() {
         return std::ptr::null();
     }
     // SAFETY: not null, and NUL-terminated by the contract of `extension`.
     match unsafe { CStr::from_ptr(id) }.to_bytes() {
         b"csgi.timer/1" => (&raw const TIMER_1).cast(),
+        b"csgi.process/1" => {
+            // SAFETY: the plugin passes on the table that it was given (contract of `extension`).
+            let face = unsafe { Face::from_table(host) };
+            face.map_or(std::ptr::null(), |face| (&raw const face.process).cast())
+        }
         _ => std::ptr::null(),
     }
 }

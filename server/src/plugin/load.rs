@@ -16,11 +16,13 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use crate::check;
 
 /// The exports of a loaded plugin; valid until the process ends.
+#[derive(Clone, Copy)]
 pub struct Loaded {
     pub manifest: raw::Manifest,
     pub application: raw::Application,
     pub init: Option<raw::Init>,
     pub exit: Option<raw::Exit>,
+    pub extension: Option<raw::Extension>,
 }
 
 /// Why a library was not loaded.
@@ -76,6 +78,7 @@ pub fn load(copy: &Path) -> Result<Loaded, LoadError> {
     let application = exports.find(c"application").ok_or(LoadError::Export("application"))?;
     let init = exports.find(c"csgi_init");
     let exit = exports.find(c"csgi_exit");
+    let extension = exports.find(c"csgi_extension");
     Ok(Loaded {
         manifest,
         // SAFETY: not null; the ABI says that this symbol is such a function.
@@ -84,6 +87,10 @@ pub fn load(copy: &Path) -> Result<Loaded, LoadError> {
         init: init.map(|init| unsafe { transmute::<*mut c_void, raw::Init>(init) }),
         // SAFETY: as above.
         exit: exit.map(|exit| unsafe { transmute::<*mut c_void, raw::Exit>(exit) }),
+        extension: extension.map(|extension| {
+            // SAFETY: as above.
+            unsafe { transmute::<*mut c_void, raw::Extension>(extension) }
+        }),
     })
 }
 

@@ -1,35 +1,41 @@
 //! Plugins: loading one, what it promised, and calling it.
 //!
-//! `load` brings the library in, `host` is what a plugin sees of us, `call` is one request inside a
-//! plugin, `gate` keeps the thread promises. A plugin stays loaded until the process ends.
+//! `load` brings the library in, `library` initialises and ends it, `language` lets it run
+//! applications, `host` is what a plugin sees of us, `call` is one request inside a plugin, `gate`
+//! keeps the thread promises. A plugin stays loaded until the process ends.
 
 pub mod call;
 pub mod gate;
 pub mod host;
 pub mod input;
+mod language;
+mod library;
 pub mod load;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use csgi::raw;
 
 use crate::connection::table::Token;
-use crate::control::{PluginSpec, Refusal};
 use crate::plugin::gate::Gate;
 use crate::plugin::host::Face;
 use crate::plugin::load::Loaded;
+pub use library::Libraries;
 
-/// One loaded plugin.
+/// One loaded plugin: a library, or an application that a language plugin runs.
 pub struct Plugin {
     /// Its place in the generation, and its number in the scoreboard.
     pub number: u32,
     pub name: String,
+    /// An application's file.
+    pub file: Option<String>,
     flags: u32,
     loaded: Loaded,
     face: &'static Face,
-    /// One place, for a plugin that is not thread-safe.
-    pub gate: Gate<Token>,
+    /// One place, for a library that is not thread-safe.
+    pub gate: Arc<Gate<Token>>,
     pub pace: Pace,
 }
 
@@ -61,41 +67,6 @@ impl Pace {
 }
 
 impl Plugin {
-    /// Loads the library and lets it initialise itself. On the loader thread.
-    ///
-    /// # Errors
-    /// One plain line: the file, why it is not served and what to do.
-    pub fn load(number: usize, spec: &PluginSpec) -> Result<Self, Refusal> {
-        let refuse = |reason: String| Refusal {
-            plugin: spec.name.clone(),
-            reason: format!("{}: {reason}", spec.source.display()),
-        };
-        let library = spec.library.as_ref().map_err(Clone::clone)?;
-        let loaded = load::load(&library.copy).map_err(|error| refuse(error.to_string()))?;
-        let face = Face::new(&spec.name, &spec.config);
-        if let Some(init) = loaded.init
-            && let Err(reason) = call::init(init, face)
-        {
-            return Err(refuse(reason));
-        }
-        Ok(Self {
-            number: number as u32,
-            name: spec.name.clone(),
-            flags: loaded.manifest.flags,
-            loaded,
-            face,
-            gate: Gate::new(1),
-            pace: Pace::default(),
-        })
-    }
-
-    /// Lets the plugin clean up; nothing may call it afterwards. On the loader thread.
-    pub fn exit(&self) {
-        if let Some(exit) = self.loaded.exit {
-            call::exit(exit);
-        }
-    }
-
     /// Calls of different requests may overlap.
     pub fn is_threadsafe(&self) -> bool {
         self.flags & raw::THREADSAFE != 0

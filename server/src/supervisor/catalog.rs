@@ -1,22 +1,21 @@
 //! The catalog: which plugins there are and which file of each is served.
 //!
-//! Every library is examined, copied under the name of its content, and tried in a process of its
+//! First the libraries, then the applications that language plugins among them run. Every library is examined, copied under the name of its content, and tried in a process of its
 //! own. What fails a step is refused, and what was served under that name before stays. Workers only
 //! ever see the copies, which nobody writes to.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
+use super::applications;
 use crate::build;
 use crate::check;
 use crate::config::{Config, is_plugin_name};
-use crate::control::{Library, PluginSpec, Refusal};
+use crate::control::{Application, Language, Library, Passed, PluginSpec, Refusal};
 use crate::trial;
 
 /// The folder of the server's own files inside the plugins folder.
@@ -29,13 +28,16 @@ const TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Catalog {
     /// What was served last, by name.
     good: BTreeMap<String, Good>,
-    /// Copies that passed their trial with that configuration.
-    tried: HashSet<(PathBuf, String)>,
+    /// Copies that passed their trial, and under which circumstances: configuration, and for an
+    /// application its content and its language plugin.
+    tried: HashMap<(PathBuf, String), Passed>,
 }
 
 struct Good {
     library: Library,
+    application: Option<Application>,
     go: bool,
+    passed: Passed,
 }
 
 /// What a scan found.
@@ -44,27 +46,43 @@ pub struct Scan {
     pub plugins: Vec<PluginSpec>,
     /// What is not served, or not in its newest form.
     pub refusals: Vec<Refusal>,
+    /// A folder whose content is refused now is served as it was before. There is no copy of that,
+    /// so no new worker could serve it.
+    pub is_held: bool,
 }
 
 impl Catalog {
     /// Looks through the plugins folder. `failures` are sources that did not compile; they stand for
     /// their plugins.
     pub fn scan(&mut self, config: &Config, failures: &[build::Failure]) -> Scan {
-        let mut scan = Scan { plugins: Vec::new(), refusals: Vec::new() };
+        let mut scan = Scan { plugins: Vec::new(), refusals: Vec::new(), is_held: false };
         let mut sources = find(&config.plugins);
         for failure in failures {
             sources.entry(failure.plugin.clone()).or_insert_with(|| failure.source.clone());
         }
-        self.good.retain(|name, _| sources.contains_key(name));
+        self.good.retain(|name, good| good.application.is_some() || sources.contains_key(name));
+        let names: HashSet<String> = sources.keys().cloned().collect();
+        self.scan_libraries(config, failures, sources, &mut scan);
+        self.scan_applications(config, &names, &mut scan);
+        scan.plugins.sort_by(|first, second| first.name.cmp(&second.name));
+        scan
+    }
+
+    fn scan_libraries(
+        &mut self,
+        config: &Config,
+        failures: &[build::Failure],
+        sources: BTreeMap<String, PathBuf>,
+        scan: &mut Scan,
+    ) {
         let mut go_plugin: Option<String> = None;
         for (name, source) in sources {
-            let settings = config.plugin.get(&name).and_then(|plugin| plugin.config.as_ref());
-            let settings = settings.map(ToString::to_string).unwrap_or_default();
             let mut spec = PluginSpec {
                 name: name.clone(),
                 source: source.clone(),
                 library: Err(Refusal { plugin: name.clone(), reason: String::new() }),
-                config: settings,
+                config: settings(config, &name),
+                application: None,
             };
             if let Some(failure) = failures.iter().find(|failure| failure.plugin == name) {
                 let refusal = Refusal { plugin: name.clone(), reason: failure.to_string() };
@@ -86,7 +104,114 @@ impl Catalog {
             }
             scan.plugins.push(spec);
         }
-        scan
+    }
+
+    /// What the language plugins run, but for `taken` names.
+    fn scan_applications(&mut self, config: &Config, taken: &HashSet<String>, scan: &mut Scan) {
+        let languages: Vec<_> = self.languages().collect();
+        let mut found = BTreeMap::new();
+        for (language, facts, library) in languages {
+            for (name, source) in applications::find(&config.plugins, &facts, taken) {
+                found.entry(name).or_insert((
+                    source,
+                    language.clone(),
+                    facts.clone(),
+                    library.clone(),
+                ));
+            }
+        }
+        self.good.retain(|name, good| good.application.is_none() || found.contains_key(name));
+        let mut groups = BTreeMap::<String, (String, String)>::new();
+        for (name, (source, language, facts, library)) in found {
+            let mut spec = PluginSpec {
+                name: name.clone(),
+                source,
+                library: Ok(library),
+                config: settings(config, &name),
+                application: None,
+            };
+            let language_config = settings(config, &language);
+            let result = self.accept_application(
+                &mut spec,
+                &config.plugins,
+                (&language, language_config, &facts),
+                &mut groups,
+            );
+            if let Err(refusal) = result {
+                match self.good.get(&name) {
+                    Some(good) => {
+                        scan.is_held |= spec.source.is_dir();
+                        spec.library = Ok(good.library.clone());
+                        spec.application.clone_from(&good.application);
+                    }
+                    None => spec.library = Err(refusal.clone()),
+                }
+                scan.refusals.push(refusal);
+            }
+            scan.plugins.push(spec);
+        }
+    }
+
+    /// The language plugins that are served.
+    fn languages(&self) -> impl Iterator<Item = (String, Language, Library)> {
+        self.good.iter().filter_map(|(name, good)| {
+            let language = good.passed.language.clone()?;
+            Some((name.clone(), language, good.library.clone()))
+        })
+    }
+
+    /// Takes an application through its trial. `groups`: what each language plugin's process is
+    /// made for, and by which application.
+    fn accept_application(
+        &mut self,
+        spec: &mut PluginSpec,
+        folder: &Path,
+        (language, language_config, facts): (&str, String, &Language),
+        groups: &mut BTreeMap<String, (String, String)>,
+    ) -> Result<(), Refusal> {
+        let (name, source) = (spec.name.clone(), spec.source.display().to_string());
+        let refuse = |reason: String| Refusal {
+            plugin: name.clone(),
+            reason: format!("{source}: {reason}"),
+        };
+        let snapshot = applications::snapshot(&spec.source, facts)
+            .map_err(|error| refuse(format!("it cannot be read: {error}")))?;
+        let (hash, copy) = match snapshot {
+            applications::Snapshot::File(bytes) => {
+                let file = format!("{}{}", spec.name, facts.suffix);
+                let (hash, copy) = keep(&bytes, folder, &file)
+                    .map_err(|error| refuse(format!("cannot make a private copy: {error}")))?;
+                (hash, copy)
+            }
+            applications::Snapshot::Folder(hash) => (
+                hash,
+                std::path::absolute(&spec.source).map_err(|error| refuse(error.to_string()))?,
+            ),
+        };
+        let library = spec.library.clone()?;
+        let language = language.to_owned();
+        let circumstances = format!("{} {hash} {language_config} {}", library.hash, spec.config);
+        let application = Application { language, language_config, copy: copy.clone(), hash };
+        spec.application = Some(application.clone());
+        let key = (copy, circumstances);
+        let passed = match self.tried.get(&key) {
+            Some(passed) => passed.clone(),
+            None => trial::run(spec, TRIAL_TIMEOUT)?,
+        };
+        self.tried.insert(key, passed.clone());
+        let (group, first) = groups
+            .entry(application.language.clone())
+            .or_insert_with(|| (passed.group.clone(), spec.name.clone()));
+        if *group != passed.group {
+            return Err(refuse(format!(
+                "it needs {}, and plugin {first} {group}: a process can have one of them only; \
+                 put them on servers of their own",
+                passed.group
+            )));
+        }
+        let good = Good { library, application: Some(application), go: false, passed };
+        self.good.insert(spec.name.clone(), good);
+        Ok(())
     }
 
     /// Takes a library through every step up to its trial.
@@ -113,28 +238,51 @@ impl Catalog {
         })?;
         let tried = (library.copy.clone(), spec.config.clone());
         spec.library = Ok(library.clone());
-        if !self.tried.contains(&tried) {
-            trial::run(spec, TRIAL_TIMEOUT)?;
-            for finding in report.warnings() {
-                tracing::warn!("{}: {finding}", spec.source.display());
+        let passed = match self.tried.get(&tried) {
+            Some(passed) => passed.clone(),
+            None => {
+                let passed = trial::run(spec, TRIAL_TIMEOUT)?;
+                for finding in report.warnings() {
+                    tracing::warn!("{}: {finding}", spec.source.display());
+                }
+                self.tried.insert(tried, passed.clone());
+                passed
             }
-            self.tried.insert(tried);
-        }
-        self.good.insert(spec.name.clone(), Good { library, go: report.go });
+        };
+        let good = Good { library, application: None, go: report.go, passed };
+        self.good.insert(spec.name.clone(), good);
         Ok(())
     }
 
     /// Removes the copies that this catalog made and nobody uses any more.
     pub fn remove_unused(&mut self, in_use: &HashSet<PathBuf>) {
-        let good: HashSet<_> = self.good.values().map(|good| good.library.copy.clone()).collect();
-        self.tried.retain(|(copy, _)| {
+        let copies = |good: &Good| {
+            let application = good.application.as_ref().map(|application| &application.copy);
+            [Some(&good.library.copy), application]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let good: HashSet<_> = self.good.values().flat_map(copies).collect();
+        self.tried.retain(|(copy, _), _| {
             let is_used = in_use.contains(copy) || good.contains(copy);
-            if !is_used && let Err(error) = std::fs::remove_file(copy) {
+            // The folder of an application is its author's.
+            if !is_used
+                && copy.is_file()
+                && let Err(error) = std::fs::remove_file(copy)
+            {
                 tracing::debug!("cannot remove {}: {error}", copy.display());
             }
             is_used
         });
     }
+}
+
+/// A plugin's section of the configuration, as JSON.
+fn settings(config: &Config, plugin: &str) -> String {
+    let settings = config.plugin.get(plugin).and_then(|plugin| plugin.config.as_ref());
+    settings.map(ToString::to_string).unwrap_or_default()
 }
 
 /// The libraries in a folder, by the name of their plugin.
@@ -178,22 +326,35 @@ fn copy(
     bytes: &[u8],
     uses_origin: bool,
 ) -> std::io::Result<Library> {
-    let hash: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = applications::hash(bytes);
     // A library that looks for others beside itself must stay among them.
     let copy = if uses_origin {
         std::path::absolute(folder)?.join(format!(".{}.{hash}.so", spec.name))
     } else {
         own_folder(folder)?.join(format!("{}.{hash}.so", spec.name))
     };
-    if std::fs::read(&copy).is_ok_and(|present| present == bytes) {
-        return Ok(Library { copy, hash });
+    write_copy(&copy, bytes)?;
+    Ok(Library { copy, hash })
+}
+
+/// Puts the content of an application's file where nobody changes it: its hash and its copy.
+fn keep(bytes: &[u8], folder: &Path, file: &str) -> std::io::Result<(String, PathBuf)> {
+    let hash = applications::hash(bytes);
+    let copy = own_folder(folder)?.join(format!("{hash}.{file}"));
+    write_copy(&copy, bytes)?;
+    Ok((hash, copy))
+}
+
+fn write_copy(copy: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if std::fs::read(copy).is_ok_and(|present| present == bytes) {
+        return Ok(());
     }
-    let parent = copy.parent().unwrap_or(folder);
+    let parent = copy.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".copy-").tempfile_in(parent)?;
     file.write_all(bytes)?;
     file.as_file().sync_data()?;
-    file.persist(&copy).map_err(|error| error.error)?;
-    Ok(Library { copy, hash })
+    file.persist(copy).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// The folder for copies: beside the plugins, or, where that cannot be written, in the folder for
@@ -256,6 +417,7 @@ mod tests {
             source: folder.path().join("a.so"),
             library: Err(Refusal { plugin: "a".to_owned(), reason: String::new() }),
             config: String::new(),
+            application: None,
         };
         let first = copy(&spec, folder.path(), b"one", false).unwrap();
         let second = copy(&spec, folder.path(), b"two", true).unwrap();

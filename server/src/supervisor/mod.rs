@@ -5,6 +5,7 @@
 //! trials) does so on a thread of its own and sends an event.
 
 mod announce;
+mod applications;
 mod catalog;
 mod descriptors;
 mod generation;
@@ -230,7 +231,11 @@ impl Supervisor {
         }
         let newest = self.pending.as_ref().or(self.current.as_ref());
         let is_new = newest.is_none_or(|newest| newest.plugins != scan.plugins);
-        if !self.is_stopping && (is_new || is_forced) {
+        let is_held = scan.is_held && self.current.is_some();
+        if is_held && is_forced {
+            tracing::error!("what serves now stays, until the folder above is mended");
+        }
+        if !self.is_stopping && !is_held && (is_new || is_forced) {
             match generation::listen(&config.listen, listening) {
                 Ok(opened) => *listening = opened,
                 Err(error) => tracing::error!("{error}: the old addresses stay in use"),
@@ -355,8 +360,13 @@ impl Supervisor {
         let living = self.workers.values().map(|worker| &worker.generation);
         let generations = living.chain(&self.current).chain(&self.pending);
         let copies = generations.flat_map(|generation| &generation.plugins);
-        let in_use: HashSet<_> =
-            copies.filter_map(|plugin| Some(plugin.library.as_ref().ok()?.copy.clone())).collect();
+        let in_use: HashSet<_> = copies
+            .flat_map(|plugin| {
+                let library = plugin.library.as_ref().ok().map(|library| &library.copy);
+                let application = plugin.application.as_ref().map(|one| &one.copy);
+                [library, application].into_iter().flatten().cloned()
+            })
+            .collect();
         if let Some(catalog) = &mut self.catalog {
             catalog.remove_unused(&in_use);
         }

@@ -7,6 +7,7 @@ mod csgi;
 mod dev;
 mod fairness;
 mod http;
+mod languages;
 mod peers;
 mod readme;
 mod serving;
