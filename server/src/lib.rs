@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod control;
+pub mod crash;
 pub mod error_page;
 pub mod http;
 pub mod logging;

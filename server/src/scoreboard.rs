@@ -23,13 +23,30 @@ pub struct ThreadCell {
     /// The plugin that it is, or was last, inside; its number in the generation.
     plugin: AtomicU32,
     request: AtomicU64,
+    /// When the request began, and when the thread went into the plugin for it; in ticks of the
+    /// worker's clock.
+    began: AtomicU32,
+    entered: AtomicU32,
+}
+
+/// A request that a thread is inside of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    pub plugin: u32,
+    pub request: u64,
+    /// In ticks of the worker's clock, as `entered`: when the request began.
+    pub began: u32,
+    /// When the call that runs now began.
+    pub entered: u32,
 }
 
 impl ThreadCell {
     /// The thread goes into a plugin. Only by the thread itself, as `leave`.
-    pub fn enter(&self, plugin: u32, request: u64) {
-        self.plugin.store(plugin, Ordering::Relaxed);
-        self.request.store(request, Ordering::Relaxed);
+    pub fn enter(&self, running: Running) {
+        self.plugin.store(running.plugin, Ordering::Relaxed);
+        self.request.store(running.request, Ordering::Relaxed);
+        self.began.store(running.began, Ordering::Relaxed);
+        self.entered.store(running.entered, Ordering::Relaxed);
         self.calls.store(self.calls().wrapping_add(1), Ordering::Release);
     }
 
@@ -45,10 +62,15 @@ impl ThreadCell {
         self.plugin.load(Ordering::Relaxed)
     }
 
-    /// The plugin and the request it is inside of now, or was when its process died.
-    pub fn running(&self) -> Option<(u32, u64)> {
+    /// What it is inside of now, or was when its process died.
+    pub fn running(&self) -> Option<Running> {
         let is_inside = self.calls() % 2 == 1;
-        is_inside.then(|| (self.plugin(), self.request.load(Ordering::Relaxed)))
+        is_inside.then(|| Running {
+            plugin: self.plugin(),
+            request: self.request.load(Ordering::Relaxed),
+            began: self.began.load(Ordering::Relaxed),
+            entered: self.entered.load(Ordering::Relaxed),
+        })
     }
 }
 
@@ -57,9 +79,19 @@ impl ThreadCell {
 #[repr(C, align(64))]
 pub struct Row {
     connections: AtomicU32,
+    /// When the worker's clock began: milliseconds of the system's monotonic clock.
+    epoch: AtomicU64,
 }
 
 impl Row {
+    pub fn set_epoch(&self, milliseconds: u64) {
+        self.epoch.store(milliseconds, Ordering::Relaxed);
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
     pub fn set_connections(&self, count: u32) {
         self.connections.store(count, Ordering::Relaxed);
     }
@@ -205,9 +237,10 @@ mod tests {
         let (ours, file) = Scoreboard::create(2, 3).unwrap();
         let theirs = Scoreboard::open(file).unwrap();
         theirs.row(1).set_connections(7);
-        theirs.cell(1, 2).enter(4, 99);
+        let running = Running { plugin: 4, request: 99, began: 1, entered: 2 };
+        theirs.cell(1, 2).enter(running);
         assert_eq!(ours.row(1).connections(), 7);
-        assert_eq!(ours.cell(1, 2).running(), Some((4, 99)));
+        assert_eq!(ours.cell(1, 2).running(), Some(running));
         assert_eq!(ours.cell(0, 2).running(), None);
         theirs.cell(1, 2).leave();
         assert_eq!(ours.cell(1, 2).running(), None);

@@ -8,6 +8,7 @@ use super::reading::Request;
 use super::sending::Writer;
 use super::table::{HANG_UP, READY, TURN, WOKEN};
 use super::{Connection, Next, Phase, Place, Verdict};
+use crate::crash::running::{self, Span};
 use crate::http::head::{Framing, Head, Version};
 use crate::http::response::ResponseHead;
 use crate::plugin::call::{Call, Facts, Step, Texts};
@@ -58,6 +59,8 @@ pub(super) struct Exchange {
     /// For the access log.
     pub(super) status: u16,
     pub(super) sent: u64,
+    /// When it began, in ticks of the worker's clock.
+    began: u32,
 }
 
 impl Exchange {
@@ -65,6 +68,7 @@ impl Exchange {
         connection: &mut Connection,
         request: Request<'_>,
         input: Input,
+        began: u32,
         at: Place<'_>,
     ) -> Box<Self> {
         let Request { plugin, route, head, head_bytes, .. } = request;
@@ -112,6 +116,7 @@ impl Exchange {
             is_aborted: false,
             status: 0,
             sent: 0,
+            began,
         })
     }
 }
@@ -119,6 +124,17 @@ impl Exchange {
 impl Exchange {
     pub(super) fn set_input(&mut self, input: Input) {
         self.call.input = input;
+    }
+
+    /// What the scoreboard and a crash handler see of it while the plugin runs.
+    pub(super) fn running(&self) -> (running::Request, u32) {
+        let request = running::Request {
+            plugin: self.call.plugin().number,
+            id: self.call.id(),
+            head: Span::of(&self.bytes),
+            body: Span::of(self.call.input.in_memory()),
+        };
+        (request, self.began)
     }
 
     pub(super) fn is_head_request(&self) -> bool {
@@ -362,10 +378,10 @@ impl Connection {
         at.slot.set_deadline(0);
         exchange.is_woken = false;
         let is_start = exchange.stage == Stage::Start;
-        let (plugin, id) = (exchange.call.plugin(), exchange.call.id());
+        let (plugin, running) = (exchange.call.plugin(), exchange.running());
         let call = &mut exchange.call;
         let step =
-            thread.in_plugin(plugin, id, || if is_start { call.start() } else { call.pull() });
+            thread.in_plugin(plugin, running, || if is_start { call.start() } else { call.pull() });
         if !exchange.call.interim.is_empty() {
             self.output.bytes.append(&mut exchange.call.interim);
         }

@@ -239,18 +239,19 @@ impl Connection {
         let length = head_bytes.len();
         let decoder = BodyDecoder::new(head.framing, limit);
         let may_send = self.output.is_empty();
+        let began = thread.worker.clock.tick();
         let socket = self.socket.clone();
         if plugin.streams_input() {
             let all = length + rest.len();
             let input =
                 Input::stream(rest.to_vec(), decoder, socket, may_send, head.expects_continue);
-            self.phase = Phase::Exchange(Exchange::new(self, request, input, at));
+            self.phase = Phase::Exchange(Exchange::new(self, request, input, began, at));
             return Taken::Phase(all);
         }
         let must_continue = head.expects_continue && rest.is_empty();
         let has_body = head.framing != Framing::None;
         let input = Input::memory(Vec::new(), socket, may_send);
-        let exchange = Exchange::new(self, request, input, at);
+        let exchange = Exchange::new(self, request, input, began, at);
         if !has_body {
             return self.run_exchange(exchange, length, thread, at);
         }

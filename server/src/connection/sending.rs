@@ -179,8 +179,7 @@ impl Connection {
             }
             HostBody::Borrowed(borrowed) if count <= COPY => {
                 self.output.bytes.extend_from_slice(&borrowed.bytes()[..count]);
-                let (plugin, id) = (exchange.call.plugin(), exchange.call.id());
-                thread.in_plugin(plugin, id, || drop(borrowed));
+                thread.in_plugin(exchange.call.plugin(), exchange.running(), || drop(borrowed));
             }
             HostBody::Borrowed(bytes) => {
                 self.output.tail = Tail::Borrowed { bytes, position: 0, end: count };
@@ -260,8 +259,7 @@ impl Connection {
             Tail::Borrowed { .. } => mem::take(&mut self.output.tail),
             _ => Tail::None,
         };
-        let (plugin, id) = (exchange.call.plugin(), exchange.call.id());
-        thread.in_plugin(plugin, id, || {
+        thread.in_plugin(exchange.call.plugin(), exchange.running(), || {
             drop(tail);
             exchange.call.close();
         });

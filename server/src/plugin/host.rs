@@ -10,6 +10,7 @@ use std::time::Duration;
 use csgi::raw;
 
 use super::call;
+use crate::crash::lines;
 
 /// Who carries out a plugin's wakes: the worker. A trial has none, and wakes go nowhere.
 pub trait Alarm: Sync {
@@ -115,6 +116,7 @@ unsafe extern "C" fn log(
     }
     // SAFETY: not null, and `len` bytes are there for the time of this call (contract of `log`).
     let message = unsafe { std::slice::from_raw_parts(message.cast::<u8>(), len) };
+    lines::note(request, level, message);
     let message = String::from_utf8_lossy(message);
     let plugin = &face.name;
     match level {

@@ -71,6 +71,14 @@ impl Input {
         input
     }
 
+    /// The whole body, if it is held in memory.
+    pub fn in_memory(&self) -> &[u8] {
+        match &self.source {
+            Source::Memory(bytes) => bytes,
+            Source::File(_) | Source::Stream(_) => &[],
+        }
+    }
+
     /// The next bytes, as `csgi_host.read` gives them. `interim` takes what cannot be sent now.
     pub fn read(&mut self, buffer: &mut [u8], interim: &mut Vec<u8>) -> i64 {
         self.starved = false;

@@ -82,7 +82,7 @@ impl Generation {
     /// The plugins that the worker of a place is in, or was in when it died.
     pub fn running_in(&self, place: usize) -> Vec<&str> {
         let cells = self.scoreboard.cells(place).filter_map(|cell| cell.running());
-        let plugins = cells.filter_map(|(plugin, _)| self.plugins.get(plugin as usize));
+        let plugins = cells.filter_map(|running| self.plugins.get(running.plugin as usize));
         plugins.map(|plugin| plugin.name.as_str()).collect()
     }
 }

@@ -17,6 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::control::{ToWorker, WorkerSpec};
+use crate::crash::area::Area;
 
 /// Connections that wait in the kernel to be accepted; the kernel may have a lower limit.
 const BACKLOG: i32 = 4096;
@@ -62,6 +63,8 @@ pub struct Handle {
     pub started: Instant,
     pidfd: OwnedFd,
     pub control: Arc<OwnedFd>,
+    /// What its threads write when they crash.
+    pub crashes: Area,
 }
 
 impl Handle {
@@ -117,11 +120,13 @@ pub fn start(
     let pidfd = Pid::from_raw(pid as i32)
         .ok_or(rustix::io::Errno::SRCH)
         .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()))?;
-    let handle = Handle { pid, started: Instant::now(), pidfd, control: Arc::new(ours) };
+    let crashes = Area::create(spec.config.threads)?;
+    let handle = Handle { pid, started: Instant::now(), pidfd, control: Arc::new(ours), crashes };
     let mut specification =
         std::fs::File::from(rustix::fs::memfd_create("tenon-spec", MemfdFlags::CLOEXEC)?);
     specification.write_all(&serde_json::to_vec(spec)?)?;
-    let mut descriptors = vec![specification.as_fd(), scoreboard.as_fd()];
+    let mut descriptors =
+        vec![specification.as_fd(), scoreboard.as_fd(), handle.crashes.descriptor()];
     descriptors.extend(listeners.iter().map(|socket| socket.as_fd()));
     handle.say(&ToWorker::Start, &descriptors)?;
     Ok((handle, child))

@@ -11,8 +11,10 @@ use super::{CONTROL, LISTENER, WAKE, Worker};
 use crate::access_log::Entry;
 use crate::connection::table::{HANG_UP, READY, Slot, Token};
 use crate::connection::{Connection, Verdict};
+use crate::crash::running::{self, Request};
 use crate::http::head::Head;
 use crate::plugin::Plugin;
+use crate::scoreboard::Running;
 
 /// Events taken from the kernel at a time. More would let one thread sit on many connections.
 const BATCH: usize = 32;
@@ -46,6 +48,7 @@ impl Thread {
 
     /// Returns when the worker stops.
     pub fn run(mut self) {
+        running::set_thread(self.number);
         while self.worker.lead.acquire(self.number) {
             while self.worker.lead.is_held_by(self.number) {
                 if !self.serve_next() {
@@ -70,18 +73,27 @@ impl Thread {
         }
     }
 
-    /// Runs `f`, a call into `plugin` for request `id`, where everybody can see it.
-    pub fn in_plugin<T>(&mut self, plugin: &'static Plugin, id: u64, f: impl FnOnce() -> T) -> T {
+    /// Runs `f`, a call into `plugin` for a request that began at tick `began`, where everybody can
+    /// see it, a crash handler too.
+    pub fn in_plugin<T>(
+        &mut self,
+        plugin: &'static Plugin,
+        (request, began): (Request, u32),
+        f: impl FnOnce() -> T,
+    ) -> T {
         let is_slow = plugin.may_block() && plugin.pace.is_slow();
         if is_slow {
             self.pass_lead();
         }
         let start = is_slow.then(Instant::now);
         let cell = self.worker.cell(self.number);
-        cell.enter(plugin.number, id);
+        let entered = self.worker.clock.tick();
+        running::enter(request);
+        cell.enter(Running { plugin: plugin.number, request: request.id, began, entered });
         self.worker.monitor.watch();
         let result = f();
         cell.leave();
+        running::leave();
         if let Some(start) = start {
             plugin.pace.saw_call(start.elapsed());
         }

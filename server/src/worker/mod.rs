@@ -22,6 +22,7 @@ use crate::access_log::AccessLog;
 use crate::config::Config;
 use crate::connection::table::{DRAIN, Slot, TURN, Table, Token, WOKEN};
 use crate::control::{ToWorker, WorkerSpec};
+use crate::crash::capture::Recorder;
 use crate::plugin::gate::Gate;
 use crate::plugin::host::Alarm;
 use crate::respond::Site;
@@ -62,6 +63,8 @@ pub struct Worker {
     control: OwnedFd,
     is_draining: AtomicBool,
     scoreboard: Scoreboard,
+    /// Where a thread that crashes says so.
+    pub recorder: Recorder,
 }
 
 impl Worker {

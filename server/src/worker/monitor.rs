@@ -24,18 +24,24 @@ const QUIET_TICKS: u32 = 16;
 /// Time in tenths of a second since the worker started, from 1; cheap to read.
 pub struct Clock {
     start: Instant,
+    /// The same moment in milliseconds of the system's monotonic clock.
+    epoch: u64,
     tick: AtomicU32,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { start: Instant::now(), tick: AtomicU32::new(1) }
+        Self { start: Instant::now(), epoch: monotonic_milliseconds(), tick: AtomicU32::new(1) }
     }
 }
 
 impl Clock {
     pub fn tick(&self) -> u32 {
         self.tick.load(Ordering::Relaxed)
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// The first tick that is surely at or after `delay` from now.
@@ -48,6 +54,12 @@ impl Clock {
         let tick = self.start.elapsed().as_millis() / 100 + 1;
         self.tick.store(u32::try_from(tick).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
+}
+
+/// The time that all processes share, and that nobody sets.
+pub fn monotonic_milliseconds() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec.unsigned_abs() * 1000 + time.tv_nsec.unsigned_abs() / 1_000_000
 }
 
 #[derive(Default)]

@@ -21,6 +21,8 @@ use super::{CONTROL, WAKE, Worker};
 use crate::access_log::AccessLog;
 use crate::connection::table::Table;
 use crate::control::{Refusal, ToSupervisor, ToWorker, WorkerSpec};
+use crate::crash::capture::Recorder;
+use crate::crash::lines;
 use crate::plugin::gate::Gate;
 use crate::plugin::host;
 use crate::plugin::load::end_process;
@@ -49,9 +51,12 @@ pub fn run() -> ExitCode {
 fn serve() -> std::io::Result<()> {
     block_signals()?;
     let control = std::io::stdin().as_fd().try_clone_to_owned()?;
-    let (spec, scoreboard, listeners) = receive(&control)?;
+    let Given { spec, scoreboard, crashes, listeners } = receive(&control)?;
+    lines::prepare(spec.config.threads);
+    let recorder = Recorder::open(crashes)?;
     let (site, refusals) = on_loader_thread(|| Site::load(&spec))??;
-    let (worker, batches) = build(spec, site, scoreboard, listeners, control)?;
+    let (worker, batches) = build(spec, site, scoreboard, recorder, listeners, control)?;
+    worker.scoreboard.row(worker.spec.slot).set_epoch(worker.clock.epoch());
     // Lives as long as the process: plugins and threads refer to it until the very end.
     let worker: &'static Worker = Box::leak(Box::new(worker));
     host::set_alarm(worker);
@@ -70,8 +75,15 @@ fn serve() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Takes `ToWorker::Start` and what comes with it.
-fn receive(control: &OwnedFd) -> std::io::Result<(WorkerSpec, Scoreboard, Vec<OwnedFd>)> {
+/// What comes with `ToWorker::Start`.
+struct Given {
+    spec: WorkerSpec,
+    scoreboard: Scoreboard,
+    crashes: OwnedFd,
+    listeners: Vec<OwnedFd>,
+}
+
+fn receive(control: &OwnedFd) -> std::io::Result<Given> {
     let mut bytes = [0; 256];
     let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -95,17 +107,19 @@ fn receive(control: &OwnedFd) -> std::io::Result<(WorkerSpec, Scoreboard, Vec<Ow
     let missing = || std::io::Error::other("the supervisor sent too few descriptors");
     let mut specification = std::fs::File::from(descriptors.next().ok_or_else(missing)?);
     let scoreboard = Scoreboard::open(descriptors.next().ok_or_else(missing)?)?;
+    let crashes = descriptors.next().ok_or_else(missing)?;
     let listeners = descriptors.collect();
     let mut json = Vec::new();
     std::io::Seek::rewind(&mut specification)?;
     specification.read_to_end(&mut json)?;
-    Ok((serde_json::from_slice(&json)?, scoreboard, listeners))
+    Ok(Given { spec: serde_json::from_slice(&json)?, scoreboard, crashes, listeners })
 }
 
 fn build(
     spec: WorkerSpec,
     site: Site,
     scoreboard: Scoreboard,
+    recorder: Recorder,
     listeners: Vec<OwnedFd>,
     control: OwnedFd,
 ) -> std::io::Result<(Worker, Vec<Batch>)> {
@@ -136,6 +150,7 @@ fn build(
         control,
         is_draining: AtomicBool::new(false),
         scoreboard,
+        recorder,
         site,
         spec,
     };

@@ -1,0 +1,11 @@
+//! What is kept of a crash: written by the dying thread, read by others.
+//!
+//! `running` is the request that a thread is inside of, `lines` the last lines of log, `capture`
+//! writes both and the state of the thread into the worker's crash area (`area`), whose layout is
+//! `record`. Nothing that a signal handler calls takes a lock, allocates, or trusts a pointer.
+
+pub mod area;
+pub mod capture;
+pub mod lines;
+pub mod record;
+pub mod running;

@@ -1,0 +1,70 @@
+//! The request that a thread is inside of, where its signal handler finds it.
+//!
+//! A constant-initialised thread-local without a destructor: in a program (unlike in a library) it
+//! is part of the thread's first block, so reading it is reading memory, in a handler too. The
+//! pointers in it are never followed by this program: `capture` lets the kernel copy what is behind
+//! them, and the kernel says so if nothing is.
+
+use std::cell::Cell;
+use std::ptr;
+
+/// Bytes that are somewhere, or were.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub start: *const u8,
+    pub length: usize,
+}
+
+impl Span {
+    pub const NONE: Self = Self { start: ptr::null(), length: 0 };
+
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { start: bytes.as_ptr(), length: bytes.len() }
+    }
+}
+
+/// A request inside a plugin.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The plugin's number in the generation.
+    pub plugin: u32,
+    pub id: u64,
+    /// Request line and fields.
+    pub head: Span,
+    /// The body, if it is held in memory.
+    pub body: Span,
+}
+
+impl Request {
+    /// The thread is in no plugin.
+    pub const NONE: Self = Self { plugin: u32::MAX, id: 0, head: Span::NONE, body: Span::NONE };
+}
+
+thread_local! {
+    static CURRENT: Cell<Request> = const { Cell::new(Request::NONE) };
+    static THREAD: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// The thread goes into a plugin with this request.
+pub fn enter(request: Request) {
+    CURRENT.set(request);
+}
+
+pub fn leave() {
+    CURRENT.set(Request::NONE);
+}
+
+/// The request of this thread.
+pub fn current() -> Request {
+    CURRENT.get()
+}
+
+/// Says which of the worker's threads this one is; once, at its start.
+pub fn set_thread(number: usize) {
+    THREAD.set(number);
+}
+
+/// The number of this thread; `None`: it is none of those that serve.
+pub fn thread() -> Option<usize> {
+    Some(THREAD.get()).filter(|number| *number != usize::MAX)
+}
