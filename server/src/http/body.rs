@@ -4,8 +4,9 @@ use super::head::Framing;
 use super::request_error::RequestError;
 use super::response::{is_text, is_token};
 
-/// Bytes of a chunk's first line, extensions included; they are passed over.
-const MAX_CHUNK_LINE: u16 = 1024;
+/// Bytes of all chunk extensions of a body together; they are passed over. Without a limit a client
+/// could make the server read far more than the body that it announces.
+const MAX_EXTENSIONS: u16 = 8192;
 /// Bytes of all trailer fields together; they are passed over (RFC 9110 §6.5.1 allows it).
 const MAX_TRAILERS: u16 = 8192;
 
@@ -18,9 +19,9 @@ enum State {
         value: u64,
         digits: u8,
     },
-    /// After the size: white space or an extension.
+    /// White space between the size and an extension (RFC 9112 §7.1.1, BWS).
+    SizeSpace,
     Extension {
-        length: u16,
         quoted: bool,
         escaped: bool,
     },
@@ -64,6 +65,8 @@ pub struct BodyDecoder {
     state: State,
     /// The size of a chunk whose line is not read to its end.
     size: u64,
+    /// Bytes of chunk extensions so far.
+    extensions: u16,
     /// Bytes of body that may still come.
     room: u64,
 }
@@ -76,7 +79,7 @@ impl BodyDecoder {
             Framing::Length(length) => State::Length(length),
             Framing::Chunked => State::Size { value: 0, digits: 0 },
         };
-        Self { state, size: 0, room: limit }
+        Self { state, size: 0, extensions: 0, room: limit }
     }
 
     /// Goes through `input` up to the end of a piece of body.
@@ -129,17 +132,7 @@ impl BodyDecoder {
         let error = |reason| Err(RequestError::Chunk(reason));
         match self.state {
             State::Size { value, digits } => self.after_size(byte, value, digits),
-            State::Extension { length, quoted, escaped } => {
-                if byte == b'\r' && !quoted {
-                    return Ok(State::SizeLf { value: self.size });
-                }
-                if !is_text(byte) || length == MAX_CHUNK_LINE {
-                    return error("a chunk extension is not valid or too long");
-                }
-                let toggles = byte == b'"' && !escaped;
-                let escaped = quoted && byte == b'\\' && !escaped;
-                Ok(State::Extension { length: length + 1, quoted: quoted ^ toggles, escaped })
-            }
+            State::SizeSpace | State::Extension { .. } => self.after_extension(byte),
             State::SizeLf { .. } if byte != b'\n' => error("a chunk's size does not end in CR LF"),
             State::SizeLf { value: 0 } => Ok(State::TrailerStart { total: 0 }),
             State::SizeLf { value } => Ok(State::Data(value)),
@@ -181,8 +174,32 @@ impl BodyDecoder {
         self.size = value;
         match byte {
             b'\r' => Ok(State::SizeLf { value }),
-            b';' => Ok(State::Extension { length: 0, quoted: false, escaped: false }),
+            b';' => Ok(State::Extension { quoted: false, escaped: false }),
+            b' ' | b'\t' => Ok(State::SizeSpace),
             _ => Err(RequestError::Chunk("a chunk's size is followed by something else")),
+        }
+    }
+}
+
+impl BodyDecoder {
+    fn after_extension(&mut self, byte: u8) -> Result<State, RequestError> {
+        let error = Err(RequestError::Chunk("a chunk extension is not valid or too long"));
+        if self.extensions == MAX_EXTENSIONS {
+            return error;
+        }
+        self.extensions += 1;
+        match (self.state, byte) {
+            (State::SizeSpace, b' ' | b'\t') => Ok(State::SizeSpace),
+            (State::SizeSpace, b';') => Ok(State::Extension { quoted: false, escaped: false }),
+            (State::Extension { quoted: false, .. }, b'\r') => {
+                Ok(State::SizeLf { value: self.size })
+            }
+            (State::Extension { quoted, escaped }, _) if is_text(byte) => {
+                let toggles = byte == b'"' && !escaped;
+                let escaped = quoted && byte == b'\\' && !escaped;
+                Ok(State::Extension { quoted: quoted ^ toggles, escaped })
+            }
+            _ => error,
         }
     }
 }
@@ -223,7 +240,7 @@ mod tests {
     fn any_split_gives_the_same_body() {
         let chunked = b"5\r\nhello\r\nA;x=\"\\\"\r\"\r\n";
         assert!(decode(Framing::Chunked, chunked, 1).is_err(), "CR inside a quoted extension");
-        let chunked = b"5\r\nhello\r\n06;x=\"a;\\\"b\"\r\n world\r\n0\r\nX-Sum: 1\r\n\r\nGET";
+        let chunked = b"5\r\nhello\r\n06 \t;x=\"a;\\\"b\"\r\n world\r\n0\r\nX-Sum: 1\r\n\r\nGET";
         for size in 1..=chunked.len() {
             assert_eq!(decode(Framing::Chunked, chunked, size), Ok((b"hello world".to_vec(), 3)));
             assert_eq!(decode(Framing::Length(5), b"helloGET", size).unwrap().0, b"hello");
@@ -248,10 +265,25 @@ mod tests {
             "0\r\nX: \0\r\n\r\n",
             "0\r\n X: 1\r\n\r\n",
             "1;\n\r\nx\r\n",
+            "1 x\r\nx\r\n",
+            "1;x\rx\r\n",
+            "1\r\nx\r\n;x\r\n",
+            "00\r\r\n\r\n",
         ] {
             let result = decode(Framing::Chunked, bad.as_bytes(), 3);
             assert_eq!(result.map_err(|error| error.status()), Err(400), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn extensions_do_not_add_up_without_end() {
+        let chunk = format!("1;{}\r\nx\r\n", "e".repeat(1000));
+        assert!(
+            decode(Framing::Chunked, format!("{}0\r\n\r\n", chunk.repeat(8)).as_bytes(), 99)
+                .is_ok()
+        );
+        let result = decode(Framing::Chunked, chunk.repeat(9).as_bytes(), 99);
+        assert_eq!(result.map_err(|error| error.status()), Err(400));
     }
 
     #[test]

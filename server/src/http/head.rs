@@ -7,6 +7,7 @@ use std::fmt;
 use std::mem::MaybeUninit;
 
 use super::request_error::RequestError;
+use super::response::is_token;
 use super::target::{self, Form};
 use crate::config::Limits;
 
@@ -115,8 +116,13 @@ pub enum Parsed {
 pub fn parse(bytes: &mut [u8], limits: &Limits, head: &mut Head) -> Result<Parsed, RequestError> {
     head.clear();
     let Some(begin) = skip_empty_lines(bytes)? else { return Ok(Parsed::Incomplete) };
-    let Some(end) = find_end(bytes, begin, limits)? else { return Ok(Parsed::Incomplete) };
+    let Some(ends) = find_ends(bytes, begin, limits)? else { return Ok(Parsed::Incomplete) };
+    let end = ends.head;
     head.length = end;
+    if bytes[ends.line - 1] > b'1' {
+        // A later HTTP/1.x: to be taken as the latest known one (RFC 9110 §2.5).
+        bytes[ends.line - 1] = b'1';
+    }
     read_lines(&bytes[..end], begin, limits, head)?;
     for (name, _) in &head.fields {
         bytes[name.start as usize..name.end as usize].make_ascii_lowercase();
@@ -148,10 +154,23 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, RequestError> {
     Err(RequestError::Malformed("there are only empty lines"))
 }
 
-/// Where the head ends, and that its lines end in CR LF (RFC 9112 §2.2 lets a lone LF pass; that is
-/// a way to smuggle).
-fn find_end(bytes: &[u8], begin: usize, limits: &Limits) -> Result<Option<usize>, RequestError> {
+/// Where the first line and the head end, the line without its CR LF.
+struct Ends {
+    line: usize,
+    head: usize,
+}
+
+/// Finds the ends, and checks that lines end in CR LF (RFC 9112 §2.2 lets a lone LF pass; that is a
+/// way to smuggle) and what shows already in the first line. The same bytes give the same result
+/// however they are split over several arrivals: all that is looked at here is at the front.
+fn find_ends(bytes: &[u8], begin: usize, limits: &Limits) -> Result<Option<Ends>, RequestError> {
+    if !is_token(bytes[begin]) {
+        return Err(RequestError::Malformed(
+            "it does not begin with a method; this port speaks HTTP without TLS",
+        ));
+    }
     let window = &bytes[..bytes.len().min(begin + limits.head)];
+    let mut first_line = None;
     let mut line = begin;
     for newline in memchr::memchr_iter(b'\n', &window[begin..]) {
         let newline = begin + newline;
@@ -159,18 +178,43 @@ fn find_end(bytes: &[u8], begin: usize, limits: &Limits) -> Result<Option<usize>
             return Err(RequestError::BareNewline);
         }
         if newline - line == 1 {
-            return Ok(Some(newline + 1));
+            let first_line = first_line.unwrap_or(begin);
+            return Ok(Some(Ends { line: first_line, head: newline + 1 }));
+        }
+        if first_line.is_none() {
+            check_length(newline - begin, limits)?;
+            check_version(&window[begin..newline - 1])?;
+            first_line = Some(newline - 1);
         }
         line = newline + 1;
     }
-    // Method, two spaces, version and the line's end need some room beside the target.
-    if line == begin && window.len() - begin > limits.target + 64 {
-        return Err(RequestError::TargetTooLong);
+    if first_line.is_none() {
+        check_length(window.len() - begin, limits)?;
     }
     if window.len() < bytes.len() || window.len() - begin == limits.head {
         return Err(RequestError::HeadTooLarge);
     }
     Ok(None)
+}
+
+/// Of the first line, or what has arrived of it.
+fn check_length(length: usize, limits: &Limits) -> Result<(), RequestError> {
+    // Method, two spaces, version and the line's end need some room beside the target.
+    if length > limits.target + 64 { Err(RequestError::TargetTooLong) } else { Ok(()) }
+}
+
+/// A first line ends in a version (RFC 9112 §2.3, §3); HTTP/0.9 has none, HTTP/2 begins with a line
+/// that only looks like a request (RFC 9113 §3.4).
+fn check_version(line: &[u8]) -> Result<(), RequestError> {
+    match line.last_chunk() {
+        Some([b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => Ok(()),
+        Some([b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(RequestError::Version)
+        }
+        _ => Err(RequestError::Malformed("its first line does not end in an HTTP version")),
+    }
 }
 
 fn read_lines(
@@ -188,7 +232,7 @@ fn read_lines(
         Ok(httparse::Status::Partial) => {
             return Err(RequestError::Malformed("it has only one line, without a version"));
         }
-        Err(error) => return Err(line_error(error, &bytes[begin..])),
+        Err(error) => return Err(line_error(error)),
     }
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
     else {
@@ -208,32 +252,20 @@ fn read_lines(
     Ok(())
 }
 
-fn line_error(error: httparse::Error, bytes: &[u8]) -> RequestError {
+fn line_error(error: httparse::Error) -> RequestError {
     match error {
-        httparse::Error::Version => {
-            let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-            let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-            if is_version(version) {
-                RequestError::Version
-            } else {
-                RequestError::Malformed("its first line does not end in an HTTP version")
-            }
-        }
         httparse::Error::TooManyHeaders => RequestError::TooManyFields,
         httparse::Error::HeaderName => RequestError::Malformed("the name of a field is not valid"),
         httparse::Error::HeaderValue => {
             RequestError::Malformed("the value of a field has a control character")
         }
         httparse::Error::NewLine => RequestError::Malformed("a line does not end in CR LF"),
-        httparse::Error::Token => RequestError::Malformed("its first line is not valid"),
+        // The version itself was looked at before: something stands between it and the target.
+        httparse::Error::Token | httparse::Error::Version => {
+            RequestError::Malformed("its first line is not a method, a target and a version")
+        }
         httparse::Error::Status => RequestError::Malformed("it is not a request"),
     }
-}
-
-/// `HTTP/` and digits: a version, if not one of ours (RFC 9112 §2.3).
-fn is_version(text: &[u8]) -> bool {
-    matches!(text.strip_prefix(b"HTTP/"), Some([major, b'.', minor])
-        if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 fn read_target(head: &mut Head, bytes: &[u8], host: Option<Span>) -> Result<(), RequestError> {
@@ -256,8 +288,15 @@ fn read_target(head: &mut Head, bytes: &[u8], host: Option<Span>) -> Result<(), 
         }
         head.authority = authority;
     }
-    if host.is_none() && head.version == Version::Http11 {
-        return Err(RequestError::Host("there is no Host field"));
+    match host {
+        None if head.version == Version::Http11 => {
+            return Err(RequestError::Host("there is no Host field"));
+        }
+        // "http" URIs have a host that is not empty (RFC 9110 §4.2.1).
+        Some(host) if host.of(bytes).is_empty() => {
+            return Err(RequestError::Host("the Host field is empty"));
+        }
+        _ => {}
     }
     target::check_authority(head.authority.of(bytes))
 }

@@ -26,6 +26,8 @@ pub enum RequestError {
     TargetTooLong,
     /// 417.
     Expectation,
+    /// 421, RFC 9110 §7.4: https over a connection that has no TLS.
+    Misdirected,
     /// 431, RFC 6585 §5.
     HeadTooLarge,
     /// 431.
@@ -52,6 +54,7 @@ impl RequestError {
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
             Self::Expectation => 417,
+            Self::Misdirected => 421,
             Self::HeadTooLarge | Self::TooManyFields => 431,
             Self::TransferCoding | Self::Method => 501,
             Self::Version => 505,
@@ -72,6 +75,7 @@ impl fmt::Display for RequestError {
             Self::BodyTooLarge => "the request body is larger than this server takes",
             Self::TargetTooLong => "the request target is longer than this server takes",
             Self::Expectation => "the only expectation this server meets is 100-continue",
+            Self::Misdirected => "this port is not secured, and the target is one of https",
             Self::HeadTooLarge => "the request head is larger than this server takes",
             Self::TooManyFields => "the request has more header fields than this server takes",
             Self::TransferCoding => "the only transfer coding this server takes is chunked",

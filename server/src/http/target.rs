@@ -28,9 +28,12 @@ pub(super) fn read(target: &[u8], method: &[u8]) -> Result<Form, RequestError> {
         let (path, query) = split(target, 0)?;
         return Ok(Form::Origin { path, query });
     }
+    if has_scheme(target, b"https://") {
+        return Err(RequestError::Misdirected);
+    }
     let scheme = b"http://";
     let begin = scheme.len();
-    if target.len() <= begin || !target[..begin].eq_ignore_ascii_case(scheme) {
+    if !has_scheme(target, scheme) {
         return Err(RequestError::Target("the target begins with neither / nor http://"));
     }
     let rest = &target[begin..];
@@ -38,8 +41,16 @@ pub(super) fn read(target: &[u8], method: &[u8]) -> Result<Form, RequestError> {
     if end == begin {
         return Err(RequestError::Target("the target names no host"));
     }
-    let (path, query) = split(target, end)?;
+    let (mut path, query) = split(target, end)?;
+    if path.is_empty() {
+        // No path is the same as "/" (RFC 9110 §4.2.3); there is one in front of the authority.
+        path = begin - 1..begin;
+    }
     Ok(Form::Absolute { authority: begin..end, path, query })
+}
+
+fn has_scheme(target: &[u8], scheme: &[u8]) -> bool {
+    target.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
 }
 
 /// Path and query from `begin` on, checked.
@@ -115,8 +126,14 @@ pub(super) fn check_authority(text: &[u8]) -> Result<(), RequestError> {
     };
     check(host, HOST).map_err(|_| ERROR)?;
     match port {
-        [] => Ok(()),
-        [b':', digits @ ..] if digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) => Ok(()),
+        [] | [b':'] => Ok(()),
+        [b':', digits @ ..] if is_port(digits) => Ok(()),
         _ => Err(ERROR),
     }
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    // `parse` alone would let a plus sign pass.
+    digits.iter().all(u8::is_ascii_digit)
+        && str::from_utf8(digits).is_ok_and(|digits| digits.parse::<u16>().is_ok())
 }
