@@ -177,9 +177,14 @@ fn find_ends(bytes: &[u8], begin: usize, limits: &Limits) -> Result<Option<Ends>
         if newline == begin || window[newline - 1] != b'\r' {
             return Err(RequestError::BareNewline);
         }
-        if newline - line == 1 {
-            let first_line = first_line.unwrap_or(begin);
-            return Ok(Some(Ends { line: first_line, head: newline + 1 }));
+        if newline - line == 1
+            && let Some(line) = first_line
+        {
+            return Ok(Some(Ends { line, head: newline + 1 }));
+        }
+        if window[newline - 2] == b'\r' {
+            // Else the end of the head could be waited for in vain behind such a line.
+            return Err(RequestError::Malformed("a line ends in CR CR LF"));
         }
         if first_line.is_none() {
             check_length(newline - begin, limits)?;
