@@ -96,7 +96,9 @@ impl Builder {
         let mut outcome = Outcome::default();
         for (task, result) in self.build_all(tasks, &record, &include) {
             match result {
-                Ok(entry) => {
+                // A crate that plugins share.
+                Ok(None) => {}
+                Ok(Some(entry)) => {
                     let library = self.library(&task.plugin);
                     record.set(&task.plugin, entry);
                     outcome.built.push(Built { plugin: task.plugin, library });
@@ -119,7 +121,7 @@ impl Builder {
         tasks: Vec<Task>,
         record: &Record,
         include: &Path,
-    ) -> Vec<(Task, Result<Entry, String>)> {
+    ) -> Vec<(Task, Result<Option<Entry>, String>)> {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
         let queue = SegQueue::new();
         tasks.into_iter().for_each(|task| queue.push(task));
@@ -137,26 +139,32 @@ impl Builder {
         done.into_iter().collect()
     }
 
-    fn build_one(&self, task: &Task, record: &Record, include: &Path) -> Result<Entry, String> {
+    /// `None`: the task is a crate that plugins share.
+    fn build_one(
+        &self,
+        task: &Task,
+        record: &Record,
+        include: &Path,
+    ) -> Result<Option<Entry>, String> {
         let library = self.library(&task.plugin);
         match &task.source {
             Source::Native { files, is_cpp } => {
                 let compiler = native::Compiler::new(*is_cpp, include);
                 let fingerprint = compiler.fingerprint(files)?;
                 if let Some(entry) = record.up_to_date(&task.plugin, &fingerprint, &library) {
-                    return Ok(entry);
+                    return Ok(Some(entry));
                 }
                 let bytes = compiler.compile(files, &self.out)?;
                 store(&library, &bytes)?;
-                Ok(Entry::new(fingerprint, &bytes))
+                Ok(Some(Entry::new(fingerprint, &bytes)))
             }
             Source::Crate(manifest) => {
-                let bytes = rust::compile(manifest)?;
+                let Some(bytes) = rust::compile(manifest)? else { return Ok(None) };
                 // The same bytes again are no change for whoever watches.
                 if std::fs::read(&library).ok().as_deref() != Some(&bytes) {
                     store(&library, &bytes)?;
                 }
-                Ok(Entry::new(String::new(), &bytes))
+                Ok(Some(Entry::new(String::new(), &bytes)))
             }
         }
     }

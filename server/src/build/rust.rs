@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The library's bytes, or what the compiler says.
-pub(super) fn compile(manifest: &Path) -> Result<Vec<u8>, String> {
+/// The library's bytes; `None` for a crate that says it is an ordinary library (`crate-type =
+/// ["rlib"]`), which plugins share. Or what the compiler says.
+pub(super) fn compile(manifest: &Path) -> Result<Option<Vec<u8>>, String> {
     let result = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--release", "--message-format=json-render-diagnostics", "--manifest-path"])
         .arg(manifest)
@@ -19,23 +20,35 @@ pub(super) fn compile(manifest: &Path) -> Result<Vec<u8>, String> {
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
-    let library = library_in(&String::from_utf8_lossy(&output.stdout), manifest).ok_or(
-        "it makes no C library; write crate-type = [\"cdylib\"] below [lib] in its Cargo.toml",
-    )?;
-    std::fs::read(&library).map_err(|error| format!("cannot read {}: {error}", library.display()))
+    let artifacts = artifacts(&String::from_utf8_lossy(&output.stdout), manifest);
+    if let Some(library) = artifacts.iter().find_map(library_in) {
+        let bytes = std::fs::read(&library);
+        return bytes
+            .map(Some)
+            .map_err(|error| format!("cannot read {}: {error}", library.display()));
+    }
+    if artifacts.iter().any(|artifact| artifact["target"]["kind"] == serde_json::json!(["rlib"])) {
+        return Ok(None);
+    }
+    Err("it makes no C library; write crate-type = [\"cdylib\"] below [lib] in its Cargo.toml, or \
+         [\"rlib\"] if plugins share it"
+        .to_owned())
 }
 
-/// The cdylib of this very crate, out of cargo's messages.
-fn library_in(messages: &str, manifest: &Path) -> Option<PathBuf> {
+/// What cargo says it made of this very crate.
+fn artifacts(messages: &str, manifest: &Path) -> Vec<serde_json::Value> {
     let manifest = std::fs::canonicalize(manifest).unwrap_or_else(|_| manifest.to_owned());
-    messages.lines().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let is_artifact = message["reason"] == "compiler-artifact";
-        let is_ours = message["manifest_path"].as_str().map(Path::new) == Some(&manifest);
-        if !is_artifact || !is_ours {
-            return None;
-        }
-        let files = message["filenames"].as_array()?.iter().filter_map(|file| file.as_str());
-        files.map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "so"))
-    })
+    let messages = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
+    messages
+        .filter(|message: &serde_json::Value| {
+            message["reason"] == "compiler-artifact"
+                && message["manifest_path"].as_str().map(Path::new) == Some(&manifest)
+        })
+        .collect()
+}
+
+/// The cdylib among the files of an artifact.
+fn library_in(artifact: &serde_json::Value) -> Option<PathBuf> {
+    let files = artifact["filenames"].as_array()?.iter().filter_map(|file| file.as_str());
+    files.map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "so"))
 }

@@ -73,3 +73,28 @@ fn a_folder_without_sources_stays_as_it_is() {
     assert!(build(folder.path()).built.is_empty());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+fn write_crate(folder: &Path, name: &str, crate_type: &str) {
+    let source = folder.join(name).join("src");
+    std::fs::create_dir_all(&source).unwrap();
+    std::fs::write(source.join("lib.rs"), "").unwrap();
+    let manifest = format!(
+        "[package]\nname = \"{name}\"\nedition = \"2024\"\n[lib]\n{crate_type}\n[workspace]\n"
+    );
+    std::fs::write(folder.join(name).join("Cargo.toml"), manifest).unwrap();
+}
+
+#[test]
+fn a_crate_that_plugins_share_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    write_crate(folder.path(), "plain", "crate-type = [\"cdylib\"]");
+    write_crate(folder.path(), "shared", "crate-type = [\"rlib\"]");
+    write_crate(folder.path(), "forgotten", "");
+    let outcome = build(folder.path());
+    let built: Vec<_> = outcome.built.iter().map(|built| built.plugin.as_str()).collect();
+    assert_eq!(built, ["plain"]);
+    // Nothing said may be a mistake, and is told.
+    let failed: Vec<_> = outcome.failed.iter().map(|failure| failure.plugin.as_str()).collect();
+    assert_eq!(failed, ["forgotten"]);
+    assert!(outcome.failed[0].output.contains("cdylib"), "{}", outcome.failed[0].output);
+}

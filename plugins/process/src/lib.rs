@@ -1,0 +1,25 @@
+//! Chapter 1 of the course: processes, at /process.py.
+#![forbid(unsafe_code)]
+
+mod fork_returns;
+
+use csgi::{Env, Response};
+use lab::{Lab, text};
+
+static LAB: Lab = Lab {
+    name: "process",
+    title: text("Linux 系统编程：进程", "Linux system programming: processes"),
+    introduction: text(
+        "<p>程序是静态的代码，进程是正在执行的程序。每个实验都真的调用 fork、wait 等系统调用，在自己的子进程里运行。",
+        "<p>A program is code at rest, a process is a program that runs. Every experiment really calls \
+         fork, wait and the like, in a child process of its own.",
+    ),
+    experiments: &[fork_returns::EXPERIMENT],
+};
+lab::program!(LAB);
+
+// No call waits: experiments are other processes.
+#[csgi::application(threadsafe, nonblocking)]
+fn application(env: &Env) -> Response {
+    lab::serve(&LAB, env)
+}
