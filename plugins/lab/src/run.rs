@@ -71,7 +71,10 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let whole = rest.take()?;
-        let end = whole.floor_char_boundary(event::LONGEST / 8);
+        let mut end = whole.len().min(event::LONGEST / 8);
+        while !whole.is_char_boundary(end) {
+            end -= 1;
+        }
         if end < whole.len() {
             rest = Some(&whole[end..]);
         }
