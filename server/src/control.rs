@@ -15,11 +15,15 @@ use crate::config::Config;
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {
     /// First message, once. Descriptors, in this order: the specification (a memory file holding a
-    /// `WorkerSpec` as JSON), the scoreboard, the crash area, then the listeners in the order of
-    /// `WorkerSpec`.
+    /// `WorkerSpec` as JSON), the scoreboard, the crash area, the channel's sender and receiver, then
+    /// the listeners in the order of `WorkerSpec`.
     Start,
     /// Stop accepting, finish what runs within `Timeouts::drain`, then exit with status 0.
-    Drain,
+    Drain {
+        /// Others go on: every connection that can moves to them, and no client sees anything.
+        /// Else idle connections end.
+        hand_over: bool,
+    },
 }
 
 /// Worker → supervisor.

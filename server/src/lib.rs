@@ -9,6 +9,7 @@ pub mod connection;
 pub mod control;
 pub mod crash;
 pub mod error_page;
+pub mod handoff;
 pub mod http;
 pub mod logging;
 pub mod plugin;

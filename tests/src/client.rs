@@ -73,6 +73,45 @@ impl Client {
         }
     }
 
+    /// The next final response with a Content-Length, or why there is none.
+    pub fn try_response(&mut self) -> Result<Response, String> {
+        let end = loop {
+            if let Some(end) = self.received.windows(4).position(|part| part == b"\r\n\r\n") {
+                break end + 4;
+            }
+            self.try_receive()?;
+        };
+        let head = String::from_utf8_lossy(&self.received[..end]).into_owned();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.get(9..12)?.parse().ok());
+        let status = status.ok_or_else(|| format!("no status line: {head:?}"))?;
+        let headers: Vec<_> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let mut response = Response { status, headers, body: Vec::new() };
+        let length = response.header("content-length").and_then(|length| length.parse().ok());
+        let length: usize = length.ok_or_else(|| format!("no length: {head:?}"))?;
+        while self.received.len() < end + length {
+            self.try_receive()?;
+        }
+        response.body = self.received[end..end + length].to_vec();
+        self.received.drain(..end + length);
+        Ok(response)
+    }
+
+    fn try_receive(&mut self) -> Result<(), String> {
+        let mut buffer = [0; 16384];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Err("the connection ended".to_owned()),
+            Ok(count) => {
+                self.received.extend_from_slice(&buffer[..count]);
+                Ok(())
+            }
+            Err(error) => Err(format!("the connection broke: {error}")),
+        }
+    }
+
     /// The next response, interim ones included. `is_head`: it answers HEAD.
     #[track_caller]
     pub fn any_response(&mut self, is_head: bool) -> Response {

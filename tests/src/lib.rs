@@ -2,6 +2,7 @@
 //! sends exactly the bytes it is told to.
 
 pub mod client;
+pub mod load;
 pub mod plugins;
 pub mod server;
 

@@ -141,6 +141,10 @@ impl Exchange {
         self.head.method.of(&self.bytes) == b"HEAD"
     }
 
+    pub(super) fn is_inside(&self) -> bool {
+        self.admission == Admission::Inside
+    }
+
     /// Waits for the plugin's wake, or for input that the plugin asked for.
     pub(super) fn is_parked(&self) -> bool {
         self.stage == Stage::Parked

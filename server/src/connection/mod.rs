@@ -2,9 +2,11 @@
 //!
 //! `table` says who may touch it, `reading` turns bytes into requests, `receiving` takes a request
 //! body, `exchange` is one request being answered by a plugin, `sending` is what the plugin gave on
-//! its way out, `output` is what the socket still has to take. `step` is the only way in; it never waits.
+//! its way out, `output` is what the socket still has to take, `moving` takes it to another process.
+//! `step` is the only way in; it never waits.
 
 mod exchange;
+mod moving;
 pub mod output;
 mod reading;
 mod receiving;
@@ -24,6 +26,7 @@ use crate::http::head::Version;
 use crate::http::response::{Persistence, ResponseFraming, ResponseHead};
 use crate::worker::event_loop::Thread;
 use exchange::Exchange;
+use moving::Begun;
 use output::{Output, Sent};
 use receiving::Receiving;
 use table::{DRAIN, EXPIRED, HANG_UP, READY, Slot, Token};
@@ -58,6 +61,8 @@ enum Phase {
     /// The last answer is sent; the client's bytes are thrown away until it closes, so that the
     /// answer is not lost to a reset (RFC 9112 §9.6).
     Linger { discarded: usize },
+    /// It has just come from another process, in the middle of a request.
+    Arrived(Box<Begun>),
 }
 
 /// Both ends, as text.
@@ -88,6 +93,12 @@ pub struct Connection {
     is_closing: bool,
     /// Bytes of the client may be on their way that nobody will read.
     has_unread_input: bool,
+    /// Another process has it: nothing is read from it or written to it here any more.
+    is_moved: bool,
+    /// It has more buffered than can move.
+    stays: bool,
+    /// How often it has moved since a request of it was served.
+    hops: u8,
 }
 
 impl Connection {
@@ -105,7 +116,14 @@ impl Connection {
             is_fresh: true,
             is_closing: false,
             has_unread_input: false,
+            is_moved: false,
+            stays: false,
+            hops: 0,
         }
+    }
+
+    pub fn socket(&self) -> Arc<OwnedFd> {
+        self.socket.clone()
     }
 
     /// Goes as far as it can. The caller owns the connection.
@@ -119,6 +137,9 @@ impl Connection {
         self.is_readable |= notices & (READY | HANG_UP) != 0;
         self.is_hung_up |= notices & HANG_UP != 0;
         let at = Place { token, slot };
+        if self.is_moved {
+            return self.leave(thread, at, notices);
+        }
         if notices & EXPIRED != 0
             && let Next::Verdict(verdict) = self.on_deadline(thread, at)
         {
@@ -142,16 +163,32 @@ impl Connection {
 
     fn run(&mut self, thread: &mut Thread, at: Place<'_>, mut notices: u32) -> Verdict {
         loop {
+            if thread.worker.is_evacuating() && self.may_leave(thread) {
+                return Verdict::Wait;
+            }
             let next = match mem::replace(&mut self.phase, Phase::Head) {
                 Phase::Head => self.read_requests(thread, at),
                 Phase::Body(receiving) => self.receive(receiving, thread, at),
                 Phase::Exchange(exchange) => self.advance(exchange, thread, at, notices),
                 Phase::Linger { discarded } => self.linger(discarded),
+                Phase::Arrived(begun) => self.resume(*begun, thread, at),
             };
             notices = 0;
             if let Next::Verdict(verdict) = next {
                 return verdict;
             }
+        }
+    }
+
+    /// While the worker is evacuated: this is for the evacuation to take, not to go on with.
+    fn may_leave(&self, thread: &Thread) -> bool {
+        if self.stays {
+            return false;
+        }
+        match &self.phase {
+            Phase::Head | Phase::Body(_) => true,
+            Phase::Exchange(exchange) => exchange.may_leave(thread.worker.is_dying()),
+            Phase::Linger { .. } | Phase::Arrived(_) => false,
         }
     }
 
@@ -239,6 +276,10 @@ impl Connection {
                 Next::Go
             }
             Phase::Linger { .. } => Next::Verdict(Verdict::Close),
+            Phase::Arrived(begun) => {
+                self.phase = Phase::Arrived(begun);
+                Next::Go
+            }
             Phase::Exchange(mut exchange) => {
                 if exchange.is_parked() {
                     self.give_up(&mut exchange, thread);

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 
+use crate::handoff::message;
 use crate::plugin::call::Borrowed;
 
 /// Bytes asked of `sendfile` at a time, so that one large file does not keep a thread.
@@ -52,6 +53,28 @@ pub struct Output {
 }
 
 impl Output {
+    /// Bytes that were encoded elsewhere.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, position: 0, tail: Tail::None }
+    }
+
+    /// The encoded bytes that wait.
+    pub fn rest(&self) -> &[u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
+    }
+
+    /// What waits behind them.
+    pub fn tail_rest(&self) -> message::Tail<'_> {
+        match &self.tail {
+            Tail::None => message::Tail::None,
+            Tail::Borrowed { bytes, position, end } => tail_bytes(bytes.bytes(), *position, *end),
+            Tail::Copied { bytes, position } => tail_bytes(bytes, *position, bytes.len()),
+            Tail::File { file, offset, left } => {
+                message::Tail::File { file: file.as_fd(), offset: *offset, left: *left }
+            }
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.waiting() == 0 && !self.has_tail()
     }
@@ -121,6 +144,13 @@ impl Output {
             self.tail = Tail::None;
         }
         Ok(sent)
+    }
+}
+
+fn tail_bytes(bytes: &[u8], position: usize, end: usize) -> message::Tail<'_> {
+    match bytes.get(position..end).unwrap_or_default() {
+        [] => message::Tail::None,
+        rest => message::Tail::Bytes(rest),
     }
 }
 

@@ -3,11 +3,13 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 
 use super::exchange::Exchange;
 use super::{Connection, Next, Phase, Place, Verdict};
+use crate::handoff::message;
 use crate::http::body::BodyDecoder;
 use crate::http::request_error::RequestError;
 use crate::plugin::input::Input;
@@ -31,6 +33,30 @@ enum Failure {
 impl Receiving {
     pub(super) fn new(exchange: Box<Exchange>, decoder: BodyDecoder) -> Self {
         Self { exchange, decoder, memory: Vec::new(), file: None }
+    }
+
+    /// One that began in another process, with what had arrived there.
+    pub(super) fn resumed(
+        exchange: Box<Exchange>,
+        decoder: BodyDecoder,
+        memory: Vec<u8>,
+        file: Option<File>,
+    ) -> Self {
+        Self { exchange, decoder, memory, file }
+    }
+
+    /// The head of the request.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.exchange.bytes
+    }
+
+    /// What has arrived of its body.
+    pub(super) fn body(&self) -> message::Body<'_> {
+        let decoder = self.decoder.to_words();
+        match &self.file {
+            Some(file) => message::Body::File(file.as_fd(), decoder),
+            None => message::Body::Memory(&self.memory, decoder),
+        }
     }
 
     /// Decodes `bytes`; says how many were used and whether the body is complete.

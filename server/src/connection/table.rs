@@ -70,6 +70,11 @@ impl Slot {
         self.notices.swap(OWNED, Ordering::AcqRel) & !OWNED
     }
 
+    /// Becomes the owner of a connection that nobody works on and to which nothing has happened.
+    pub fn claim(&self) -> bool {
+        self.notices.compare_exchange(0, OWNED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
     /// Lets go. `false`: there are new notices, and the caller is still the owner.
     pub fn release(&self) -> bool {
         self.notices.compare_exchange(OWNED, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -84,6 +89,14 @@ impl Slot {
 
     pub fn set_deadline(&self, tick: u32) {
         self.deadline.store(tick, Ordering::Relaxed);
+    }
+
+    /// How long until the deadline, in ticks; 0: there is none.
+    pub fn time_left(&self, now: u32) -> u32 {
+        match self.deadline.load(Ordering::Relaxed) {
+            0 => 0,
+            deadline => deadline.saturating_sub(now).max(1),
+        }
     }
 
     /// A new request begins: gives its id.
@@ -133,6 +146,10 @@ impl Table {
 
     pub fn is_full(&self) -> bool {
         self.open() >= self.limit
+    }
+
+    pub fn has_room_for(&self, count: usize) -> bool {
+        self.open() + count <= self.limit
     }
 
     pub fn slot(&self, number: u32) -> Option<&Slot> {

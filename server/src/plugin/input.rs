@@ -4,7 +4,7 @@
 //! plugin that does not read holds its client back and nothing else.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -44,6 +44,17 @@ pub struct Input {
     pub starved: bool,
 }
 
+/// See `Input::stored`.
+pub enum Stored<'i> {
+    Bytes(&'i [u8]),
+    File(BorrowedFd<'i>),
+    /// Bytes of the connection that were not decoded; at the body's end they are the next request's.
+    Stream {
+        rest: &'i [u8],
+        is_at_end: bool,
+    },
+}
+
 impl Input {
     fn new(source: Source, socket: Arc<OwnedFd>, may_send: bool) -> Self {
         Self { source, position: 0, socket, may_send, expects_continue: false, starved: false }
@@ -76,6 +87,19 @@ impl Input {
         match &self.source {
             Source::Memory(bytes) => bytes,
             Source::File(_) | Source::Stream(_) => &[],
+        }
+    }
+
+    /// What there is of the body, when a connection moves: nothing has been read of it, or nobody
+    /// will read on.
+    pub fn stored(&self) -> Stored<'_> {
+        match &self.source {
+            Source::Memory(bytes) => Stored::Bytes(bytes),
+            Source::File(file) => Stored::File(file.as_fd()),
+            Source::Stream(stream) => Stored::Stream {
+                rest: stream.bytes.get(self.position..).unwrap_or_default(),
+                is_at_end: stream.ended && stream.decoder.is_some(),
+            },
         }
     }
 

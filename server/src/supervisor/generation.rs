@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::spawn;
 use crate::config::Config;
 use crate::control::{PluginSpec, WorkerSpec};
+use crate::handoff::channel::Channel;
 use crate::scoreboard::Scoreboard;
 
 /// A listening socket, shared by the generations that listen there.
@@ -65,6 +66,7 @@ impl Generation {
         &self,
         place: usize,
         dev: bool,
+        channel: &Channel,
     ) -> std::io::Result<(spawn::Handle, std::process::Child)> {
         self.scoreboard.clear(place);
         let spec = WorkerSpec {
@@ -76,7 +78,7 @@ impl Generation {
             plugins: self.plugins.clone(),
         };
         let sockets: Vec<_> = self.listening.iter().map(|one| &one.socket).collect();
-        spawn::start(&spec, &self.scoreboard_file, &sockets)
+        spawn::start(&spec, &self.scoreboard_file, channel, &sockets)
     }
 
     /// The plugins that the worker of a place is in, or was in when it died.

@@ -24,6 +24,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::build;
 use crate::config::Config;
 use crate::control::{Refusal, ToSupervisor};
+use crate::handoff::channel::Channel;
 use catalog::{Catalog, Scan};
 use generation::Generation;
 use policy::Backoff;
@@ -89,6 +90,8 @@ struct Supervisor {
     catalog: Option<Catalog>,
     /// Prepare again after that; forced or not.
     prepare_again: Option<bool>,
+    /// Where connections of ending workers wait for those who go on.
+    channel: Channel,
     is_stopping: bool,
 }
 
@@ -124,6 +127,8 @@ fn serve(options: Options) -> Result<(), String> {
         catalog: Some(Catalog::default()),
         prepare_again: None,
         is_stopping: false,
+        channel: Channel::new()
+            .map_err(|error| format!("cannot make a channel between workers: {error}"))?,
         options,
     };
     supervisor.prepare(true);
@@ -266,7 +271,7 @@ impl Supervisor {
     }
 
     fn start_worker(&mut self, generation: &Arc<Generation>, place: usize) -> Result<(), String> {
-        let started = generation.start_worker(place, self.options.dev);
+        let started = generation.start_worker(place, self.options.dev, &self.channel);
         let (handle, child) = match started {
             Ok(started) => started,
             // What is served goes on being served; there may be memory for it later.
@@ -323,7 +328,7 @@ impl Supervisor {
             let number = worker.generation.number;
             let is_meant = only.is_none_or(|only| only == number) && !kept.contains(&number);
             if is_meant && !matches!(worker.phase, Phase::Draining(_)) {
-                worker.handle.drain();
+                worker.handle.drain(!self.is_stopping);
                 let timeout = worker.generation.config.timeouts.drain;
                 worker.phase = Phase::Draining(Instant::now() + timeout);
             }

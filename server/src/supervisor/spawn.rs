@@ -18,6 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::control::{ToWorker, WorkerSpec};
 use crate::crash::area::Area;
+use crate::handoff::channel::Channel;
 
 /// Connections that wait in the kernel to be accepted; the kernel may have a lower limit.
 const BACKLOG: i32 = 4096;
@@ -69,8 +70,8 @@ pub struct Handle {
 
 impl Handle {
     /// Tells it to finish; one that is ending already does not hear it.
-    pub fn drain(&self) {
-        self.say(&ToWorker::Drain, &[]).unwrap_or_else(|error| {
+    pub fn drain(&self, hand_over: bool) {
+        self.say(&ToWorker::Drain { hand_over }, &[]).unwrap_or_else(|error| {
             tracing::debug!("worker {} does not listen any more: {error}", self.pid);
         });
     }
@@ -101,6 +102,7 @@ impl Handle {
 pub fn start(
     spec: &WorkerSpec,
     scoreboard: &OwnedFd,
+    channel: &Channel,
     listeners: &[&OwnedFd],
 ) -> std::io::Result<(Handle, Child)> {
     let (ours, theirs) = rustix::net::socketpair(
@@ -125,8 +127,13 @@ pub fn start(
     let mut specification =
         std::fs::File::from(rustix::fs::memfd_create("tenon-spec", MemfdFlags::CLOEXEC)?);
     specification.write_all(&serde_json::to_vec(spec)?)?;
-    let mut descriptors =
-        vec![specification.as_fd(), scoreboard.as_fd(), handle.crashes.descriptor()];
+    let mut descriptors = vec![
+        specification.as_fd(),
+        scoreboard.as_fd(),
+        handle.crashes.descriptor(),
+        channel.sender.as_fd(),
+        channel.receiver.as_fd(),
+    ];
     descriptors.extend(listeners.iter().map(|socket| socket.as_fd()));
     handle.say(&ToWorker::Start, &descriptors)?;
     Ok((handle, child))

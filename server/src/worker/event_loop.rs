@@ -7,7 +7,7 @@ use std::time::Instant;
 use crossbeam::deque;
 use rustix::event::epoll;
 
-use super::{CONTROL, LISTENER, WAKE, Worker};
+use super::{CHANNEL, CONTROL, LISTENER, WAKE, Worker};
 use crate::access_log::Entry;
 use crate::connection::table::{HANG_UP, READY, Slot, Token};
 use crate::connection::{Connection, Verdict};
@@ -57,7 +57,9 @@ impl Thread {
             }
             // Somebody else leads, and may be asleep in the kernel: work that this thread has made
             // ready is this thread's to do.
-            while let Some(token) = self.worker.ready.pop() {
+            while let Some(token) =
+                self.worker.ready.pop().or_else(|| self.worker.take_given_back())
+            {
                 self.serve(token);
             }
         }
@@ -119,6 +121,8 @@ impl Thread {
     fn serve_next(&mut self) -> bool {
         if let Some(token) = self.worker.ready.pop() {
             self.serve(token);
+        } else if let Some(token) = self.worker.take_given_back() {
+            self.serve(token);
         } else if let Some(event) = self.batch.pop().or_else(|| self.worker.left_over.pop()) {
             self.on_event(event);
         } else {
@@ -146,6 +150,7 @@ impl Thread {
         match data {
             WAKE => self.worker.drain_event_fd(),
             CONTROL => self.worker.on_control(),
+            CHANNEL => self.worker.channel.adopt(self.worker),
             LISTENER.. => self.accept((data - LISTENER) as usize),
             _ => {
                 let token = Token::from_u64(data);
@@ -185,6 +190,7 @@ impl Thread {
             if verdict == Verdict::Close {
                 let connection: Option<Connection> = place.take();
                 drop(place);
+                connection.as_ref().into_iter().for_each(|one| self.worker.forget_if_moved(one));
                 self.worker.table.vacate(token, slot);
                 drop(connection);
                 self.worker.on_connection_closed();

@@ -25,7 +25,10 @@ impl Listener {
 
     /// Begins to accept, or goes on after a pause.
     pub fn resume(&self, worker: &Worker) {
-        if worker.is_draining() || !self.is_paused.swap(false, Ordering::AcqRel) {
+        if worker.is_draining()
+            || worker.is_evacuating()
+            || !self.is_paused.swap(false, Ordering::AcqRel)
+        {
             return;
         }
         let data = epoll::EventData::new_u64(LISTENER + self.number as u64);
@@ -51,7 +54,9 @@ impl Listener {
 
     /// Accepts one connection.
     pub fn accept(&self, worker: &'static Worker) {
-        if worker.is_draining() {
+        // Seen by the handler of a crash in another thread: the new connection is in no table yet.
+        let _motion = worker.in_motion();
+        if worker.is_draining() || worker.is_evacuating() {
             return;
         }
         let Some(token) = worker.table.reserve() else {

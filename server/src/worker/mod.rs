@@ -11,18 +11,20 @@ pub mod monitor;
 mod start;
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam::deque::{Steal, Stealer};
-use crossbeam::queue::SegQueue;
+use crossbeam::queue::{ArrayQueue, SegQueue};
 use rustix::event::epoll;
 
 use crate::access_log::AccessLog;
 use crate::config::Config;
+use crate::connection::Connection;
 use crate::connection::table::{DRAIN, Slot, TURN, Table, Token, WOKEN};
 use crate::control::{ToWorker, WorkerSpec};
 use crate::crash::capture::Recorder;
+use crate::handoff::{adopt, channel, evacuate};
 use crate::plugin::gate::Gate;
 use crate::plugin::host::Alarm;
 use crate::respond::Site;
@@ -37,6 +39,17 @@ pub use start::run;
 const LISTENER: u64 = u64::MAX - 0xffff;
 const CONTROL: u64 = LISTENER - 1;
 const WAKE: u64 = LISTENER - 2;
+pub const CHANNEL: u64 = LISTENER - 3;
+
+/// Connections that the evacuation has given back and no thread has taken yet.
+const GIVEN_BACK: usize = 1024;
+
+/// Whether connections leave: not at all,
+const STAYING: u8 = 0;
+/// in order, to the workers of a new generation,
+const HANDING_OVER: u8 = 1;
+/// or because this process has crashed and will end.
+const DYING: u8 = 2;
 
 /// What the threads of a worker share. There is one in a process, and it is never freed.
 pub struct Worker {
@@ -61,6 +74,16 @@ pub struct Worker {
     event_fd: OwnedFd,
     is_leader_asleep: AtomicBool,
     control: OwnedFd,
+    /// Where connections go to and come from.
+    pub channel: adopt::Ends,
+    /// Connections that the evacuation has left to the threads: owned by this queue, which a signal
+    /// handler can use.
+    given_back: ArrayQueue<Token>,
+    /// Threads that hold connections which are in no table yet.
+    motion: AtomicUsize,
+    /// Connections that have left a dying process.
+    pub moved: AtomicUsize,
+    evacuation: AtomicU8,
     is_draining: AtomicBool,
     scoreboard: Scoreboard,
     /// Where a thread that crashes says so.
@@ -74,6 +97,20 @@ impl Worker {
 
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Connections are leaving for other workers.
+    pub fn is_evacuating(&self) -> bool {
+        self.evacuation.load(Ordering::Relaxed) != STAYING
+    }
+
+    /// The process has crashed: no request begins here any more.
+    pub fn is_dying(&self) -> bool {
+        self.evacuation.load(Ordering::Relaxed) == DYING
+    }
+
+    pub fn epoll(&self) -> &OwnedFd {
+        &self.epoll
     }
 
     /// What the supervisor sees of a thread.
@@ -104,10 +141,42 @@ impl Worker {
         }
     }
 
+    /// Hands an owned connection to the threads. For the evacuation: async-signal-safe.
+    pub fn give_back(&self, mut token: Token) {
+        while let Err(full) = self.given_back.push(token) {
+            token = full;
+            channel::pause(Duration::from_millis(1));
+        }
+        if self.is_leader_asleep.swap(false, Ordering::SeqCst) {
+            let _ = rustix::io::write(self.event_fd.as_fd(), &1u64.to_ne_bytes());
+        }
+    }
+
+    fn take_given_back(&self) -> Option<Token> {
+        if self.is_evacuating() { self.given_back.pop() } else { None }
+    }
+
+    /// A socket that another process has goes on making events here until it is taken out: closing
+    /// it does not (epoll(7), Questions and answers, 6).
+    fn forget_if_moved(&self, connection: &Connection) {
+        if connection.is_moved() {
+            let _ = epoll::delete(&self.epoll, connection.socket());
+        }
+    }
+
+    /// While the value lives, this thread holds connections that are in no table.
+    pub fn in_motion(&self) -> Motion<'_> {
+        self.motion.fetch_add(1, Ordering::SeqCst);
+        Motion(&self.motion)
+    }
+
     /// Before waiting in the kernel. `true`: do not wait, there is work.
     fn fall_asleep(&self) -> bool {
         self.is_leader_asleep.store(true, Ordering::SeqCst);
-        !self.ready.is_empty() || !self.left_over.is_empty() || self.lead.leader().is_none()
+        !self.ready.is_empty()
+            || !self.left_over.is_empty()
+            || !self.given_back.is_empty()
+            || self.lead.leader().is_none()
     }
 
     fn wake_up(&self) {
@@ -160,13 +229,12 @@ impl Worker {
         for listener in &self.listeners {
             listener.resume(self);
         }
-        if self.is_draining() && open == 0 {
-            self.stop();
-        }
+        self.channel.resume(self);
+        self.stop_if_empty();
     }
 
     /// Something came from the supervisor, or it is gone.
-    fn on_control(&self) {
+    fn on_control(&'static self) {
         let mut buffer = [0; 4096];
         loop {
             match rustix::io::read(self.control.as_fd(), &mut buffer) {
@@ -174,10 +242,10 @@ impl Worker {
                     tracing::warn!("the supervisor is gone: draining");
                     let _ = epoll::delete(&self.epoll, &self.control);
                     self.monitor.end_after(&self.clock, self.config().timeouts.drain);
-                    return self.drain();
+                    return self.drain(false);
                 }
                 Ok(length) => match serde_json::from_slice(&buffer[..length]) {
-                    Ok(ToWorker::Drain) => self.drain(),
+                    Ok(ToWorker::Drain { hand_over }) => self.drain(hand_over),
                     Ok(ToWorker::Start) => {}
                     Err(error) => tracing::error!("unknown message of the supervisor: {error}"),
                 },
@@ -187,19 +255,35 @@ impl Worker {
         }
     }
 
-    /// Stops accepting, ends idle connections, and stops when the last one has ended or the time
-    /// for it is over.
-    pub fn drain(&self) {
-        if self.is_draining.swap(true, Ordering::SeqCst) {
+    /// Stops accepting, and stops when the last connection has left or ended: to others who go on
+    /// (`hand_over`), or, where there are none, by being idle.
+    pub fn drain(&'static self, hand_over: bool) {
+        if hand_over {
+            if self.evacuation.swap(HANDING_OVER, Ordering::SeqCst) != STAYING {
+                return;
+            }
+            self.channel.pause(self);
+            self.listeners.iter().for_each(|listener| listener.close(self));
+            let mover = std::thread::Builder::new().name("handoff".to_owned());
+            if let Err(error) = mover.spawn(move || evacuate::run(self)) {
+                tracing::error!("cannot hand over connections: {error}: they end here");
+                self.evacuation.store(STAYING, Ordering::SeqCst);
+                return self.drain(false);
+            }
+        } else if self.is_draining.swap(true, Ordering::SeqCst) {
             return;
+        } else {
+            self.listeners.iter().for_each(|listener| listener.close(self));
+            for (token, slot) in self.table.slots() {
+                self.notify(token, slot, DRAIN);
+            }
         }
-        for listener in &self.listeners {
-            listener.close(self);
-        }
-        for (token, slot) in self.table.slots() {
-            self.notify(token, slot, DRAIN);
-        }
-        if self.table.open() == 0 {
+        self.stop_if_empty();
+    }
+
+    fn stop_if_empty(&self) {
+        let is_ending = self.is_draining() || self.is_evacuating();
+        if is_ending && self.table.open() == 0 && self.motion.load(Ordering::SeqCst) == 0 {
             self.stop();
         }
     }
@@ -209,6 +293,15 @@ impl Worker {
         self.lead.stop();
         self.monitor.rouse();
         let _ = rustix::io::write(self.event_fd.as_fd(), &1u64.to_ne_bytes());
+    }
+}
+
+/// See `Worker::in_motion`.
+pub struct Motion<'w>(&'w AtomicUsize);
+
+impl Drop for Motion<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

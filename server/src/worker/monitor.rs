@@ -132,6 +132,7 @@ impl Monitor {
                 if !worker.table.is_full() {
                     // Paused for want of descriptors: try again.
                     worker.listeners.iter().for_each(|listener| listener.resume(worker));
+                    worker.channel.resume(worker);
                 }
                 next_sweep = now + SWEEP;
             }

@@ -5,10 +5,10 @@ use std::io::{IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 
 use crossbeam::deque;
-use crossbeam::queue::SegQueue;
+use crossbeam::queue::{ArrayQueue, SegQueue};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -17,12 +17,14 @@ use super::event_loop::Thread;
 use super::lead::Lead;
 use super::listener::Listener;
 use super::monitor::{Clock, Monitor};
-use super::{CONTROL, WAKE, Worker};
+use super::{CONTROL, GIVEN_BACK, STAYING, WAKE, Worker};
 use crate::access_log::AccessLog;
 use crate::connection::table::Table;
 use crate::control::{Refusal, ToSupervisor, ToWorker, WorkerSpec};
 use crate::crash::capture::Recorder;
 use crate::crash::lines;
+use crate::handoff::adopt;
+use crate::handoff::channel::Channel;
 use crate::plugin::gate::Gate;
 use crate::plugin::host;
 use crate::plugin::load::end_process;
@@ -51,11 +53,11 @@ pub fn run() -> ExitCode {
 fn serve() -> std::io::Result<()> {
     block_signals()?;
     let control = std::io::stdin().as_fd().try_clone_to_owned()?;
-    let Given { spec, scoreboard, crashes, listeners } = receive(&control)?;
+    let Given { spec, scoreboard, crashes, channel, listeners } = receive(&control)?;
     lines::prepare(spec.config.threads);
     let recorder = Recorder::open(crashes)?;
     let (site, refusals) = on_loader_thread(|| Site::load(&spec))??;
-    let (worker, batches) = build(spec, site, scoreboard, recorder, listeners, control)?;
+    let (worker, batches) = build(spec, site, scoreboard, recorder, channel, listeners, control)?;
     worker.scoreboard.row(worker.spec.slot).set_epoch(worker.clock.epoch());
     // Lives as long as the process: plugins and threads refer to it until the very end.
     let worker: &'static Worker = Box::leak(Box::new(worker));
@@ -65,6 +67,7 @@ fn serve() -> std::io::Result<()> {
     for listener in &worker.listeners {
         listener.resume(worker);
     }
+    worker.channel.resume(worker);
     report(worker, refusals)?;
     for thread in threads {
         // A thread that panicked has said so; the others end in order all the same.
@@ -80,6 +83,7 @@ struct Given {
     spec: WorkerSpec,
     scoreboard: Scoreboard,
     crashes: OwnedFd,
+    channel: Channel,
     listeners: Vec<OwnedFd>,
 }
 
@@ -108,11 +112,15 @@ fn receive(control: &OwnedFd) -> std::io::Result<Given> {
     let mut specification = std::fs::File::from(descriptors.next().ok_or_else(missing)?);
     let scoreboard = Scoreboard::open(descriptors.next().ok_or_else(missing)?)?;
     let crashes = descriptors.next().ok_or_else(missing)?;
+    let channel = Channel {
+        sender: descriptors.next().ok_or_else(missing)?,
+        receiver: descriptors.next().ok_or_else(missing)?,
+    };
     let listeners = descriptors.collect();
     let mut json = Vec::new();
     std::io::Seek::rewind(&mut specification)?;
     specification.read_to_end(&mut json)?;
-    Ok(Given { spec: serde_json::from_slice(&json)?, scoreboard, crashes, listeners })
+    Ok(Given { spec: serde_json::from_slice(&json)?, scoreboard, crashes, channel, listeners })
 }
 
 fn build(
@@ -120,6 +128,7 @@ fn build(
     site: Site,
     scoreboard: Scoreboard,
     recorder: Recorder,
+    channel: Channel,
     listeners: Vec<OwnedFd>,
     control: OwnedFd,
 ) -> std::io::Result<(Worker, Vec<Batch>)> {
@@ -148,6 +157,11 @@ fn build(
         event_fd,
         is_leader_asleep: AtomicBool::new(false),
         control,
+        channel: adopt::Ends::new(channel),
+        given_back: ArrayQueue::new(GIVEN_BACK),
+        motion: AtomicUsize::new(0),
+        moved: AtomicUsize::new(0),
+        evacuation: AtomicU8::new(STAYING),
         is_draining: AtomicBool::new(false),
         scoreboard,
         recorder,
@@ -201,7 +215,7 @@ fn drain_on_signals(worker: &'static Worker) -> std::io::Result<()> {
             match signals().wait() {
                 // Reloading is the supervisor's to do.
                 Ok(Signal::SIGHUP) => {}
-                Ok(_) => worker.drain(),
+                Ok(_) => worker.drain(true),
                 Err(error) => return tracing::error!("cannot wait for signals: {error}"),
             }
         }

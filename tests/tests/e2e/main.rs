@@ -6,6 +6,7 @@ mod cli;
 mod csgi;
 mod dev;
 mod fairness;
+mod handoff;
 mod http;
 mod languages;
 mod peers;

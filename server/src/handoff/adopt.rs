@@ -1,0 +1,89 @@
+//! Takes in connections that come from another worker.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::epoll;
+
+use super::channel::{self, Channel};
+use super::message::{Arrival, MOST, Reader};
+use crate::connection::Connection;
+use crate::connection::table::READY;
+use crate::worker::{CHANNEL, Worker};
+
+/// A worker's ends of the channel of its pool.
+pub struct Ends {
+    pub sender: OwnedFd,
+    receiver: OwnedFd,
+    is_paused: AtomicBool,
+}
+
+impl Ends {
+    pub fn new(Channel { sender, receiver }: Channel) -> Self {
+        Self { sender, receiver, is_paused: AtomicBool::new(true) }
+    }
+
+    /// Begins to adopt, or goes on after a pause.
+    pub fn resume(&self, worker: &Worker) {
+        if worker.is_evacuating() || !self.is_paused.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        // As for listeners: one message wakes one worker.
+        let interest = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
+        let data = epoll::EventData::new_u64(CHANNEL);
+        if let Err(error) = epoll::add(worker.epoll(), &self.receiver, data, interest) {
+            tracing::error!("cannot watch the channel of moving connections: {error}");
+        }
+    }
+
+    /// Adopts no more until `resume`. Async-signal-safe.
+    pub fn pause(&self, worker: &Worker) {
+        if !self.is_paused.swap(true, Ordering::AcqRel) {
+            let _ = epoll::delete(worker.epoll(), &self.receiver);
+        }
+    }
+
+    /// Adopts the connections of one message.
+    pub fn adopt(&self, worker: &'static Worker) {
+        if !worker.table.has_room_for(MOST) {
+            // Others may have room; those who end here make it.
+            return self.pause(worker);
+        }
+        // Seen by the handler of a crash in another thread: these are in no table yet.
+        let _motion = worker.in_motion();
+        if worker.is_evacuating() {
+            return;
+        }
+        let received = match channel::receive(self.receiver.as_fd()) {
+            Ok(Some(received)) => received,
+            Ok(None) => return,
+            Err(error) => return tracing::error!("cannot adopt connections: {error}"),
+        };
+        let reader = Reader::new(&received.bytes, received.descriptors.into_iter());
+        let Some(reader) = reader else {
+            return tracing::error!(
+                "connections came from another version of the server and are closed"
+            );
+        };
+        reader.for_each(|arrival| insert(worker, arrival));
+        worker.on_connection_opened();
+    }
+}
+
+fn insert(worker: &'static Worker, arrival: Arrival) {
+    // `has_room_for` has seen that there is a place, but a listener may have taken it.
+    let Some(token) = worker.table.reserve() else { return };
+    let slot = worker.table.find(token).expect("a reserved slot lives");
+    if arrival.state.time_left != 0 {
+        slot.set_deadline(worker.clock.tick().saturating_add(arrival.state.time_left));
+    }
+    let connection = Connection::arrived(arrival);
+    let socket = connection.socket();
+    *slot.lock() = Some(connection);
+    if worker.watch(socket.as_fd(), token).is_err() {
+        slot.lock().take();
+        worker.table.vacate(token, slot);
+        return;
+    }
+    worker.notify(token, slot, READY);
+}
