@@ -123,8 +123,8 @@ impl Client {
         let headers: Vec<_> = lines
             .filter(|line| !line.is_empty())
             .map(|line| {
-                let (name, value) = line.split_once(": ").expect("a field has a colon");
-                (name.to_ascii_lowercase(), value.to_owned())
+                let (name, value) = line.split_once(':').expect("a field has a colon");
+                (name.to_ascii_lowercase(), value.trim_start().to_owned())
             })
             .collect();
         let mut response = Response { status, headers, body: Vec::new() };

@@ -1,8 +1,10 @@
 //! What the end-to-end tests are written with: the built server, compiled plugins, a client that
 //! sends exactly the bytes it is told to.
 
+pub mod browser;
 pub mod client;
 pub mod load;
+pub mod labs;
 pub mod plugins;
 pub mod server;
 

@@ -45,8 +45,11 @@ pub(crate) fn launch(request: &[u8]) -> io::Result<(Child, OwnedFd)> {
     Ok((child, ours))
 }
 
-/// The file that this code was loaded from.
-fn library() -> io::Result<PathBuf> {
+/// The file that this code, a lab's library, was loaded from.
+///
+/// # Errors
+/// It was removed meanwhile.
+pub fn library() -> io::Result<PathBuf> {
     let path = mapped_at(library as *const () as usize)?;
     if !path.exists() {
         let text = format!("{} was removed while it is in use", path.display());

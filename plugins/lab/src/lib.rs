@@ -100,8 +100,9 @@ mod text;
 
 pub use experiment::{Experiment, Lab, Limits, Outcome};
 pub use fork::{Fork, child, fork};
+pub use launch::library;
 pub use page::frame;
 pub use parameter::{Kind, Parameter, Values};
 pub use run::{Run, lang, now_ms, progress};
-pub use serve::serve;
+pub use serve::{asked_lang, serve};
 pub use text::{Lang, Text, escape, same, text};

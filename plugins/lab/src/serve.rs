@@ -27,6 +27,11 @@ impl Asked {
     }
 }
 
+/// The language of a page that a lab makes itself.
+pub fn asked_lang(env: &Env) -> Lang {
+    Asked::of(env).lang
+}
+
 /// Answers a request to a lab.
 ///
 /// | path | answer |

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod fork_returns;
+mod interleave;
 
 use csgi::{Env, Response};
 use lab::{Lab, text};
@@ -14,7 +15,7 @@ static LAB: Lab = Lab {
         "<p>A program is code at rest, a process is a program that runs. Every experiment really calls \
          fork, wait and the like, in a child process of its own.",
     ),
-    experiments: &[fork_returns::EXPERIMENT],
+    experiments: &[interleave::EXPERIMENT, fork_returns::EXPERIMENT],
 };
 lab::program!(LAB);
 

@@ -1,0 +1,4 @@
+//! The labs, as scripts and as people use them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod pages;
