@@ -107,7 +107,9 @@ impl Browser {
     pub fn set_view(&self, width: u32, height: u32, is_dark: bool) {
         self.devtools(
             "Emulation.setDeviceMetricsOverride",
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}),
+            json!({
+                "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500,
+            }),
         );
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);

@@ -3,8 +3,8 @@
 
 pub mod browser;
 pub mod client;
-pub mod load;
 pub mod labs;
+pub mod load;
 pub mod plugins;
 pub mod server;
 
