@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, AccessLog, Config, ConfigError};
+use crate::config::{self, AccessLog, Config, ConfigError, ControlSocket};
+use crate::ctl::command::Action;
+use crate::ctl::protocol;
 use crate::supervisor::Options;
-use crate::{build, check, logging, supervisor, trial, worker};
+use crate::{build, check, ctl, logging, supervisor, trial, worker};
 
 /// The configuration that is used when it is there and none is named.
 const CONFIG_FILE: &str = "tenon.toml";
@@ -35,6 +37,8 @@ Then:
   tenon build                  compiles only
   tenon serve                  serves the libraries in plugins/ and the files in html/
   tenon check plugins/*.so     says whether a library can be served, and why not
+  tenon ctl status             says what the running server serves; tenon ctl --help
+                               names all that it can be asked
 
 Signals: SIGTERM and SIGINT finish what runs and stop; SIGHUP reads the configuration
 and the plugins anew.
@@ -77,6 +81,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask a running server, or tell it something
+    Ctl(Ctl),
     #[command(hide = true)]
     Worker,
     #[command(hide = true)]
@@ -119,13 +125,7 @@ impl Serving {
         if dev {
             config.access_log = AccessLog::Stdout;
         }
-        let file = self.config.as_deref().or_else(|| {
-            let file = Path::new(CONFIG_FILE);
-            file.exists().then_some(file)
-        });
-        if let Some(file) = file {
-            config = config::load(file, config)?;
-        }
+        config = file_config(self.config.as_deref(), config)?;
         if !self.listen.is_empty() {
             config.listen.clone_from(&self.listen);
         }
@@ -142,6 +142,84 @@ impl Serving {
             Some(path) => config.access_log = AccessLog::File(PathBuf::from(path)),
         }
         Ok(config)
+    }
+}
+
+/// Which server, and what.
+#[derive(Args)]
+struct Ctl {
+    /// The configuration file of the server [default: tenon.toml, if it is there]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// The server's folder of plugins [default: plugins]
+    #[arg(long, value_name = "DIR", global = true)]
+    plugins: Option<PathBuf>,
+    /// The server's control socket, where the configuration does not tell
+    #[arg(long, value_name = "PATH", global = true)]
+    control: Option<PathBuf>,
+    #[command(subcommand)]
+    action: CtlAction,
+}
+
+#[derive(Subcommand)]
+enum CtlAction {
+    /// Generations, workers, and every plugin with its version or why it is not served
+    Status {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Every request that a thread is inside a plugin for, with its age
+    Top {
+        /// Print it once instead of refreshing it
+        #[arg(long)]
+        once: bool,
+        /// Print it once, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the configuration and the plugins anew, and wait until they serve
+    Reload,
+    /// Serve the version of a plugin that was served before this one
+    Rollback {
+        #[arg(value_name = "NAME")]
+        plugin: String,
+    },
+    /// Start the server's own program anew from its file, without losing a request
+    Upgrade,
+    /// Replace all workers by new ones, without losing a request
+    Recycle,
+}
+
+impl Ctl {
+    fn run(self) -> ExitCode {
+        let action = match self.action {
+            CtlAction::Status { json } => Action::Status { json },
+            CtlAction::Top { once, json } => Action::Top { once, json },
+            CtlAction::Reload => Action::Reload,
+            CtlAction::Rollback { plugin } => Action::Say(protocol::Command::Rollback { plugin }),
+            CtlAction::Upgrade => Action::Say(protocol::Command::Upgrade),
+            CtlAction::Recycle => Action::Say(protocol::Command::Recycle),
+        };
+        let config = match file_config(self.config.as_deref(), Config::default()) {
+            Ok(config) => config,
+            Err(error) => {
+                eprintln!("tenon ctl: {error}");
+                return ExitCode::from(100);
+            }
+        };
+        let control = self.control.map_or(config.control, ControlSocket::At);
+        let plugins = self.plugins.unwrap_or(config.plugins);
+        ctl::command::run(&Config { control, plugins, ..Config::default() }, action)
+    }
+}
+
+/// The configuration of a file, or of the one that is used when it is there and none is named.
+fn file_config(named: Option<&Path>, defaults: Config) -> Result<Config, ConfigError> {
+    let usual = Path::new(CONFIG_FILE);
+    match named.or_else(|| usual.exists().then_some(usual)) {
+        Some(file) => config::load(file, defaults),
+        None => Ok(defaults),
     }
 }
 
@@ -163,6 +241,7 @@ pub fn run() -> ExitCode {
             build::command(&plugins, out.as_deref().unwrap_or(&plugins))
         }
         Command::Check { files, json } => check::command(&files, json),
+        Command::Ctl(arguments) => arguments.run(),
         Command::Worker => worker::run(),
         Command::Trial => trial::command(),
     }

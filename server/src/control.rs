@@ -95,6 +95,8 @@ pub struct Library {
     pub copy: PathBuf,
     /// SHA-256 of the content in hexadecimal.
     pub hash: String,
+    /// As its manifest says.
+    pub version: String,
 }
 
 /// What was found out about a plugin that can be served.

@@ -91,7 +91,7 @@ fn full_report(file: &Path) -> Report {
     let spec = PluginSpec {
         name,
         source: file.to_owned(),
-        library: Ok(Library { copy, hash: String::new() }),
+        library: Ok(Library { copy, hash: String::new(), version: String::new() }),
         config: String::new(),
         application: None,
     };

@@ -10,8 +10,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use super::quantity::{Size, Time};
 use super::{
-    AccessLog, Config, Limits, Pattern, PluginConfig, RouteRule, TargetName, Timeouts,
-    is_plugin_name,
+    AccessLog, Config, ControlSocket, Limits, Pattern, PluginConfig, RouteRule, TargetName,
+    Timeouts, is_plugin_name,
 };
 use crate::http::head::MAX_FIELDS;
 use crate::router::Router;
@@ -59,6 +59,7 @@ struct File {
     watch: Option<bool>,
     server_name: Option<ServerName>,
     access_log: Option<String>,
+    control: Option<String>,
     routes: Option<Vec<Rule>>,
     #[serde(default)]
     limits: FileLimits,
@@ -211,6 +212,11 @@ impl File {
             Some("stdout") => AccessLog::Stdout,
             Some(path) => AccessLog::File(folder.join(path)),
         };
+        let control = match self.control.as_deref() {
+            None => defaults.control,
+            Some("") => ControlSocket::Off,
+            Some(path) => ControlSocket::At(folder.join(path)),
+        };
         let rules = self.routes.map(|rules| rules.into_iter().map(|rule| rule.0).collect());
         let plugins = self.plugin.into_iter().map(|(name, plugin)| {
             let mount = plugin.mount.map(|mount| mount.0);
@@ -225,6 +231,7 @@ impl File {
             watch: self.watch.unwrap_or(defaults.watch),
             server_name: self.server_name.map_or(defaults.server_name, |name| name.0),
             access_log,
+            control,
             routes: rules.unwrap_or(defaults.routes),
             limits: self.limits.over(defaults.limits),
             timeouts: self.timeouts.over(defaults.timeouts),
@@ -290,6 +297,7 @@ mod tests {
             watch = false
             server_name = ""
             access_log = "log/access"
+            control = "ctl.sock"
             [[routes]]
             regex = "/user/(?<id>[0-9]+)"
             plugin = "user"
@@ -322,6 +330,7 @@ mod tests {
         assert_eq!((config.workers, config.threads, config.watch), (3, 5, false));
         assert_eq!(config.server_name, None);
         assert!(matches!(config.access_log, AccessLog::File(path) if path.ends_with("log/access")));
+        assert!(matches!(config.control, ControlSocket::At(path) if path.ends_with("ctl.sock")));
         assert_eq!(config.routes[0].target, TargetName::Plugin("user".to_owned()));
         assert_eq!(config.routes[1].target, TargetName::Files);
         assert_eq!((config.limits.head, config.limits.body), (8192, 1 << 30));

@@ -27,6 +27,7 @@ pub struct Config {
     pub watch: bool,
     pub server_name: Option<String>,
     pub access_log: AccessLog,
+    pub control: ControlSocket,
     pub routes: Vec<RouteRule>,
     pub limits: Limits,
     pub timeouts: Timeouts,
@@ -39,6 +40,15 @@ pub enum AccessLog {
     Off,
     Stdout,
     File(PathBuf),
+}
+
+/// Where `tenon ctl` reaches the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ControlSocket {
+    /// See `ctl::place`.
+    Automatic,
+    Off,
+    At(PathBuf),
 }
 
 /// One rule of the ordered list; the first that matches decides.
@@ -146,6 +156,7 @@ impl Default for Config {
             watch: true,
             server_name: Some("tenon".to_owned()),
             access_log: AccessLog::Off,
+            control: ControlSocket::Automatic,
             routes: vec![RouteRule {
                 pattern: Pattern::Regex(DEFAULT_ROUTE.to_owned()),
                 target: TargetName::PluginFromGroup,

@@ -5,9 +5,7 @@
 //! ever see the copies, which nobody writes to.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{DirBuilder, File};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,10 +14,9 @@ use crate::build;
 use crate::check;
 use crate::config::{Config, is_plugin_name};
 use crate::control::{Application, Language, Library, Passed, PluginSpec, Refusal};
+use crate::own_folder::own_folder;
 use crate::trial;
 
-/// The folder of the server's own files inside the plugins folder.
-pub const OWN_FOLDER: &str = ".tenon";
 /// How long loading and `csgi_init` may take.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -233,9 +230,11 @@ impl Catalog {
                 spec.source.display()
             )));
         }
-        let library = copy(spec, folder, &bytes, report.uses_origin).map_err(|error| {
+        let mut library = copy(spec, folder, &bytes, report.uses_origin).map_err(|error| {
             refuse(format!("{}: cannot make a private copy of it: {error}", spec.source.display()))
         })?;
+        library.version =
+            report.manifest.as_ref().map(|manifest| manifest.version.clone()).unwrap_or_default();
         let tried = (library.copy.clone(), spec.config.clone());
         spec.library = Ok(library.clone());
         let passed = match self.tried.get(&tried) {
@@ -334,7 +333,7 @@ fn copy(
         own_folder(folder)?.join(format!("{}.{hash}.so", spec.name))
     };
     write_copy(&copy, bytes)?;
-    Ok(Library { copy, hash })
+    Ok(Library { copy, hash, version: String::new() })
 }
 
 /// Puts the content of an application's file where nobody changes it: its hash and its copy.
@@ -357,46 +356,10 @@ fn write_copy(copy: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The folder for copies: beside the plugins, or, where that cannot be written, in the folder for
-/// temporary files, where only we may write.
-fn own_folder(plugins: &Path) -> std::io::Result<PathBuf> {
-    let beside = std::path::absolute(plugins)?.join(OWN_FOLDER);
-    match make_private(&beside) {
-        Err(error) if is_unwritable(&error) => {
-            let user = rustix::process::geteuid().as_raw();
-            let elsewhere = std::env::temp_dir().join(format!("tenon-{user}"));
-            make_private(&elsewhere)?;
-            Ok(elsewhere)
-        }
-        result => result.map(|()| beside),
-    }
-}
-
-fn is_unwritable(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
-}
-
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        result => result?,
-    }
-    let metadata = folder.symlink_metadata()?;
-    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_dir() || !is_ours || metadata.mode() & 0o022 != 0 {
-        return Err(std::io::Error::other(format!(
-            "{} is not a folder that only this user can write to; remove it",
-            folder.display()
-        )));
-    }
-    // Writable in fact, not only by its mode.
-    tempfile::tempfile_in(folder).map(drop::<File>)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::own_folder::OWN_FOLDER;
 
     #[test]
     fn names_of_plugins() {

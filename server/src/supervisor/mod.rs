@@ -5,6 +5,7 @@
 //! trials) does so on a thread of its own and sends an event.
 
 mod announce;
+mod answer;
 mod applications;
 mod catalog;
 mod descriptors;
@@ -24,6 +25,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::build;
 use crate::config::Config;
 use crate::control::{Refusal, ToSupervisor};
+use crate::ctl;
 use crate::handoff::channel::Channel;
 use catalog::{Catalog, Scan};
 use generation::Generation;
@@ -45,6 +47,8 @@ enum Event {
     /// Files in the plugins folder have changed.
     Changed,
     Prepared(Box<Prepared>),
+    /// `tenon ctl` asks; the answer goes there.
+    Asked(ctl::protocol::Command, Sender<ctl::protocol::Answer>),
     Said(u64, ToSupervisor),
     Ended(u64, std::io::Result<ExitStatus>),
 }
@@ -93,6 +97,9 @@ struct Supervisor {
     /// Where connections of ending workers wait for those who go on.
     channel: Channel,
     is_stopping: bool,
+    started: Instant,
+    /// Of the newest set of plugins: what is not served, or not in its newest form.
+    refusals: Vec<Refusal>,
 }
 
 /// Serves until a signal ends it.
@@ -115,6 +122,7 @@ fn serve(options: Options) -> Result<(), String> {
     // Before anything is built, so that a port that is taken is said at once.
     let listening = generation::listen(&options.config.listen, &[])?;
     let _watch = start_watch(&options, &sender);
+    let _control = answer::open(&options.config, &sender)?;
     let mut supervisor = Supervisor {
         backoffs: Vec::new(),
         restarts: Vec::new(),
@@ -129,6 +137,8 @@ fn serve(options: Options) -> Result<(), String> {
         is_stopping: false,
         channel: Channel::new()
             .map_err(|error| format!("cannot make a channel between workers: {error}"))?,
+        started: Instant::now(),
+        refusals: Vec::new(),
         options,
     };
     supervisor.prepare(true);
@@ -177,9 +187,14 @@ impl Supervisor {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
             match event {
-                Some(Event::Signal(Signal::SIGHUP)) => self.reload(),
+                // It has said why in the log.
+                Some(Event::Signal(Signal::SIGHUP)) => drop(self.reload()),
                 Some(Event::Signal(signal)) => self.stop(signal),
                 Some(Event::Changed) => self.prepare(false),
+                Some(Event::Asked(command, reply)) => {
+                    // Who asked may have gone.
+                    let _ = reply.send(self.answer(&command));
+                }
                 Some(Event::Prepared(prepared)) => self.on_prepared(*prepared, &mut listening)?,
                 Some(Event::Said(worker, ToSupervisor::Ready { refusals })) => {
                     self.on_ready(worker, &refusals);
@@ -194,14 +209,13 @@ impl Supervisor {
         }
     }
 
-    fn reload(&mut self) {
-        match (self.options.reread)() {
-            Ok(config) => {
-                self.options.config = config;
-                self.prepare(true);
-            }
-            Err(error) => tracing::error!("{error}: the old configuration stays in force"),
-        }
+    fn reload(&mut self) -> Result<(), String> {
+        let config = (self.options.reread)().inspect_err(|error| {
+            tracing::error!("{error}: the old configuration stays in force");
+        })?;
+        self.options.config = config;
+        self.prepare(true);
+        Ok(())
     }
 
     /// Builds and looks through the plugins, on a thread of its own.
@@ -229,11 +243,12 @@ impl Supervisor {
         prepared: Prepared,
         listening: &mut Vec<Arc<generation::Listening>>,
     ) -> Result<(), String> {
-        let Prepared { catalog, config, scan, is_forced } = prepared;
+        let Prepared { catalog, config, mut scan, is_forced } = prepared;
         self.catalog = Some(catalog);
         for refusal in &scan.refusals {
             tracing::error!("plugin {} is not served: {}", refusal.plugin, refusal.reason);
         }
+        self.refusals = std::mem::take(&mut scan.refusals);
         let newest = self.pending.as_ref().or(self.current.as_ref());
         let is_new = newest.is_none_or(|newest| newest.plugins != scan.plugins);
         let is_held = scan.is_held && self.current.is_some();

@@ -4,6 +4,7 @@
 mod bodies;
 mod cli;
 mod csgi;
+mod ctl;
 mod dev;
 mod fairness;
 mod handoff;

@@ -1,0 +1,141 @@
+//! The control socket of the supervisor: answers to `tenon ctl`, from what the supervisor knows and what the scoreboards show.
+
+use std::sync::Arc;
+
+use crossbeam::channel::{Sender, bounded};
+
+use super::generation::Generation;
+use super::{Event, Phase, Supervisor, Worker};
+use crate::config::{Config, ControlSocket};
+use crate::control::PluginSpec;
+use crate::ctl::protocol::{Answer, Begun, Command, InFlight, PluginStatus, Status, WorkerStatus};
+use crate::ctl::socket::{self, ControlServer};
+use crate::worker::monitor::monotonic_milliseconds;
+
+/// Opens the control socket. That there is no place for one is no reason not to serve, unless the
+/// configuration names it.
+///
+/// # Errors
+/// In plain words: the place that the configuration names cannot be used.
+pub(super) fn open(
+    config: &Config,
+    sender: &Sender<Event>,
+) -> Result<Option<ControlServer>, String> {
+    let sender = sender.clone();
+    let ask = move |command| {
+        let (reply, answer) = bounded(1);
+        // The receiver lives as long as the process.
+        let _ = sender.send(Event::Asked(command, reply));
+        answer.recv().unwrap_or_else(|_| Err("the server is stopping".to_owned()))
+    };
+    match socket::start(config, ask) {
+        Err(error) if config.control == ControlSocket::Automatic => {
+            tracing::warn!("{error}: tenon ctl will not reach this server");
+            Ok(None)
+        }
+        result => result,
+    }
+}
+
+impl Supervisor {
+    /// Carries a command out. Waits for nothing: what takes time is begun.
+    pub(super) fn answer(&mut self, command: &Command) -> Answer {
+        match command {
+            Command::Status => to_json(&self.status()),
+            Command::Top => to_json(&self.in_flight()),
+            Command::Reload => {
+                self.reload()?;
+                let generation = self.current.as_ref().map(|current| current.number);
+                to_json(&Begun { generation })
+            }
+            Command::Rollback { .. } | Command::Upgrade | Command::Recycle => {
+                Err("this version of the server cannot do that yet".to_owned())
+            }
+            Command::Crashes | Command::Crash { .. } => Err("there are no records".to_owned()),
+        }
+    }
+
+    fn status(&self) -> Status {
+        let current = self.current.as_ref();
+        let listening = current.map(|current| &current.listening[..]).unwrap_or_default();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            listening: listening.iter().map(|one| one.bound.to_string()).collect(),
+            generation: current.map(|current| current.number),
+            is_changing: self.pending.is_some() || self.catalog.is_none(),
+            workers: self.workers.values().map(worker_status).collect(),
+            plugins: current.map(|current| self.plugins(current)).unwrap_or_default(),
+        }
+    }
+
+    fn plugins(&self, current: &Arc<Generation>) -> Vec<PluginStatus> {
+        let status = |plugin: &PluginSpec| {
+            let refusal = self.refusals.iter().find(|refusal| refusal.plugin == plugin.name);
+            let library = plugin.library.as_ref().ok();
+            let application = plugin.application.as_ref().map(|application| &application.hash);
+            let refusal = refusal.or(plugin.library.as_ref().err());
+            PluginStatus {
+                name: plugin.name.clone(),
+                source: plugin.source.display().to_string(),
+                version: library.map(|library| library.version.clone()),
+                hash: application.or(library.map(|library| &library.hash)).cloned(),
+                refusal: refusal.map(|refusal| refusal.reason.clone()),
+            }
+        };
+        current.plugins.iter().map(status).collect()
+    }
+
+    fn in_flight(&self) -> Vec<InFlight> {
+        let mut requests: Vec<_> = self.workers.values().flat_map(requests_of).collect();
+        requests.sort_by_key(|request| std::cmp::Reverse(request.age_ms));
+        requests
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Answer {
+    serde_json::to_value(value).map_err(|error| format!("cannot write the answer: {error}"))
+}
+
+fn worker_status(worker: &Worker) -> WorkerStatus {
+    let scoreboard = &worker.generation.scoreboard;
+    WorkerStatus {
+        pid: worker.handle.pid,
+        generation: worker.generation.number,
+        phase: match worker.phase {
+            Phase::Starting => "starting",
+            Phase::Serving => "serving",
+            Phase::Draining(_) => "draining",
+        }
+        .to_owned(),
+        uptime_seconds: worker.handle.started.elapsed().as_secs(),
+        connections: scoreboard.row(worker.place).connections(),
+        running: scoreboard.cells(worker.place).filter(|cell| cell.running().is_some()).count(),
+    }
+}
+
+/// What the threads of a worker are doing.
+fn requests_of(worker: &Worker) -> impl Iterator<Item = InFlight> {
+    let scoreboard = &worker.generation.scoreboard;
+    let epoch = scoreboard.row(worker.place).epoch();
+    let now = monotonic_milliseconds();
+    // A tick is a tenth of a second, and the first one is 1.
+    let since = move |tick: u32| {
+        let then = epoch.saturating_add(u64::from(tick.saturating_sub(1)) * 100);
+        now.saturating_sub(then)
+    };
+    scoreboard.cells(worker.place).enumerate().filter_map(move |(thread, cell)| {
+        let running = cell.running()?;
+        let plugin = worker.generation.plugins.get(running.plugin as usize);
+        Some(InFlight {
+            worker: worker.handle.pid,
+            generation: worker.generation.number,
+            thread,
+            plugin: plugin.map(|plugin| plugin.name.clone()).unwrap_or_default(),
+            request: format!("{:x}", running.request),
+            age_ms: since(running.began),
+            call_ms: since(running.entered),
+        })
+    })
+}
