@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::SigSet;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
@@ -53,6 +54,8 @@ fn begin(lab: &'static Lab) -> io::Result<()> {
         .experiment(&request.experiment)
         .ok_or_else(|| io::Error::other("there is no such experiment"))?;
     rustix::process::setsid()?;
+    // The threads of a server block signals, and what they start inherits that.
+    SigSet::all().thread_unblock()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     rustix::process::setpriority_process(None, NICENESS)?;
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;

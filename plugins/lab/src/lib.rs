@@ -52,6 +52,7 @@
 //! - `run` is in a fresh process with one thread, in an empty folder that only it may write to, under
 //!   [`Limits`]. It may fork ([`fork()`]), start threads, open sockets on the loopback, exec programs.
 //!   What it leaves running is ended. Plain `println!`, C and Python are shown too, line by line.
+//! - [`multiprocessing`] has the course's `Process`, `Pool` and `Queue`.
 //! - The parameters have been checked before it starts; a wrong one is a 400 with words for its field.
 //! - An `Err`, a panic and a crash are said on the page; a run that checks nothing is an error.
 //! - Sockets are bound to the loopback with port 0, unless [`Run::config`] names something else.
@@ -87,6 +88,7 @@ mod experiment;
 pub mod fork;
 pub mod keeper;
 mod launch;
+pub mod multiprocessing;
 mod output;
 mod page;
 mod parameter;

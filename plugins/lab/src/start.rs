@@ -51,6 +51,10 @@ pub(crate) fn start(
 }
 
 fn run(experiment: &'static Experiment, request: &Request, folder: &Path) -> i32 {
+    // For ps and top; the kernel cuts it at 15 bytes.
+    if let Ok(name) = std::ffi::CString::new(experiment.name) {
+        let _ = rustix::thread::set_name(&name);
+    }
     let first = std::process::id();
     let values = match Values::check(experiment.parameters, &request.values, request.lang) {
         Ok(values) => values,
