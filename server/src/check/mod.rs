@@ -36,6 +36,13 @@ pub fn examine(file: &Path) -> (Report, Vec<u8>) {
     (report, bytes)
 }
 
+/// Examines what a library's file holds.
+pub fn examine_bytes(file: &Path, bytes: &[u8]) -> Report {
+    let mut report = Report::new(file.to_owned());
+    elf::examine(bytes, &mut report);
+    report
+}
+
 /// The manifest in a library's file.
 pub fn manifest_in(file: &Path) -> Option<raw::Manifest> {
     elf::manifest(&std::fs::read(file).ok()?)

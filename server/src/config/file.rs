@@ -36,9 +36,17 @@ pub fn load(file: &Path, defaults: Config) -> Result<Config, ConfigError> {
     let shown = file.display();
     let text = std::fs::read_to_string(file)
         .map_err(|error| ConfigError(format!("cannot read the configuration {shown}: {error}")))?;
-    let parsed = toml::from_str::<File>(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(&text, span.start));
-        ConfigError(format!("{shown}:{line}: {}", error.message()))
+    parse(&text, file, defaults)
+}
+
+/// Reads the text of a configuration file.
+///
+/// # Errors
+/// Something in it is wrong.
+pub fn parse(text: &str, file: &Path, defaults: Config) -> Result<Config, ConfigError> {
+    let parsed = toml::from_str::<File>(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        ConfigError(format!("{}:{line}: {}", file.display(), error.message()))
     })?;
     Ok(parsed.over(defaults, file.parent().unwrap_or(Path::new(""))))
 }

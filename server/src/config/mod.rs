@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use file::{ConfigError, load};
+pub use file::{ConfigError, load, parse};
 
 /// The one rule of the default list: `/NAME.py`, and what follows it.
 pub const DEFAULT_ROUTE: &str = r"(?<mount>/(?<plugin>[A-Za-z0-9_-]+)\.py)(?<path>/.*)?";

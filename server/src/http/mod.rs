@@ -2,7 +2,9 @@
 
 pub mod body;
 pub mod date;
+pub mod forwarded;
 pub mod head;
+pub mod proxy_protocol;
 pub mod request_error;
 pub mod response;
 pub mod status;
