@@ -131,8 +131,10 @@ fn parameter<'b>(told: &mut Told<'b>, name: &[u8], value: &'b [u8]) -> Result<u8
     Ok(0)
 }
 
-/// `name=value` and what follows; the value without its quotation marks.
-fn pair(text: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Malformed> {
+/// Name, value without its quotation marks, and what follows.
+type Pair<'b> = (&'b [u8], &'b [u8], &'b [u8]);
+
+fn pair(text: &[u8]) -> Result<Pair<'_>, Malformed> {
     let equals = text.iter().position(|byte| !is_token(*byte)).ok_or(Malformed)?;
     let (name, rest) = text.split_at(equals);
     let rest = rest.strip_prefix(b"=").filter(|_| !name.is_empty()).ok_or(Malformed)?;
