@@ -174,6 +174,9 @@ fn find_ends(bytes: &[u8], begin: usize, limits: &Limits) -> Result<Option<Ends>
     let mut line = begin;
     for newline in memchr::memchr_iter(b'\n', &window[begin..]) {
         let newline = begin + newline;
+        if first_line.is_none() {
+            check_length(newline - begin, limits)?;
+        }
         if newline == begin || window[newline - 1] != b'\r' {
             return Err(RequestError::BareNewline);
         }
@@ -187,7 +190,6 @@ fn find_ends(bytes: &[u8], begin: usize, limits: &Limits) -> Result<Option<Ends>
             return Err(RequestError::Malformed("a line ends in CR CR LF"));
         }
         if first_line.is_none() {
-            check_length(newline - begin, limits)?;
             check_version(&window[begin..newline - 1])?;
             first_line = Some(newline - 1);
         }
