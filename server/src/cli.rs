@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, AccessLog, Config, ConfigError, ControlSocket};
+use crate::crash::autopsy;
 use crate::ctl::command::Action;
 use crate::ctl::protocol;
 use crate::supervisor::Options;
@@ -87,6 +88,8 @@ enum Command {
     Worker,
     #[command(hide = true)]
     Trial,
+    #[command(hide = true)]
+    Autopsy,
 }
 
 /// What `serve` and `dev` take; each wins over the configuration file.
@@ -180,6 +183,20 @@ enum CtlAction {
     },
     /// Read the configuration and the plugins anew, and wait until they serve
     Reload,
+    /// The crashes that are on record, newest first
+    Crashes {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One crash: what happened, in which request, and where
+    Crash {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Serve the version of a plugin that was served before this one
     Rollback {
         #[arg(value_name = "NAME")]
@@ -197,6 +214,8 @@ impl Ctl {
             CtlAction::Status { json } => Action::Status { json },
             CtlAction::Top { once, json } => Action::Top { once, json },
             CtlAction::Reload => Action::Reload,
+            CtlAction::Crashes { json } => Action::Crashes { json },
+            CtlAction::Crash { id, json } => Action::Crash { id, json },
             CtlAction::Rollback { plugin } => Action::Say(protocol::Command::Rollback { plugin }),
             CtlAction::Upgrade => Action::Say(protocol::Command::Upgrade),
             CtlAction::Recycle => Action::Say(protocol::Command::Recycle),
@@ -244,6 +263,7 @@ pub fn run() -> ExitCode {
         Command::Ctl(arguments) => arguments.run(),
         Command::Worker => worker::run(),
         Command::Trial => trial::command(),
+        Command::Autopsy => autopsy::command(),
     }
 }
 

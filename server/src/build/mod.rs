@@ -250,6 +250,18 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
+/// Compiles a folder into itself; gives what did not compile. An error of another kind goes to the
+/// log: what lies there already can still be served.
+pub fn in_place(folder: &Path) -> Vec<Failure> {
+    match Builder::new(folder, folder).build() {
+        Ok(outcome) => outcome.failed,
+        Err(error) => {
+            tracing::error!("cannot build the plugins: {error}");
+            Vec::new()
+        }
+    }
+}
+
 /// The command `tenon build`. Status 0: all is built; 1: something does not compile; 100: a folder
 /// cannot be read or written.
 pub fn command(sources: &Path, out: &Path) -> ExitCode {

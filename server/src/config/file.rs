@@ -10,8 +10,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use super::quantity::{Size, Time};
 use super::{
-    AccessLog, Config, ControlSocket, Limits, Pattern, PluginConfig, RouteRule, TargetName,
-    Timeouts, is_plugin_name,
+    AccessLog, Config, ControlSocket, Crashes, Limits, Pattern, PluginConfig, RouteRule,
+    TargetName, Timeouts, is_plugin_name,
 };
 use crate::http::head::MAX_FIELDS;
 use crate::router::Router;
@@ -74,6 +74,8 @@ struct File {
     #[serde(default)]
     timeouts: FileTimeouts,
     #[serde(default)]
+    crashes: FileCrashes,
+    #[serde(default)]
     plugin: BTreeMap<PluginName, FilePlugin>,
 }
 
@@ -97,6 +99,15 @@ struct FileTimeouts {
     idle: Option<Time>,
     write: Option<Time>,
     drain: Option<Time>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileCrashes {
+    folder: Option<PathBuf>,
+    records: Option<Between<0, 10_000>>,
+    size: Option<Size>,
+    redact: Option<bool>,
 }
 
 #[derive(serde::Deserialize)]
@@ -243,6 +254,7 @@ impl File {
             routes: rules.unwrap_or(defaults.routes),
             limits: self.limits.over(defaults.limits),
             timeouts: self.timeouts.over(defaults.timeouts),
+            crashes: self.crashes.over(defaults.crashes, folder),
             plugin: plugins.collect(),
         }
     }
@@ -260,6 +272,17 @@ impl FileLimits {
                 .map_or(defaults.body_memory, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
             connections: self.connections.map_or(defaults.connections, |number| number.0),
             queue: self.queue.map_or(defaults.queue, |number| number.0),
+        }
+    }
+}
+
+impl FileCrashes {
+    fn over(self, defaults: Crashes, folder: &Path) -> Crashes {
+        Crashes {
+            folder: self.folder.map(|path| folder.join(path)).or(defaults.folder),
+            records: self.records.map_or(defaults.records, |number| number.0),
+            size: self.size.map_or(defaults.size, |size| size.0),
+            redact: self.redact.unwrap_or(defaults.redact),
         }
     }
 }
@@ -326,6 +349,11 @@ mod tests {
             idle = "3m"
             write = "4h"
             drain = "500ms"
+            [crashes]
+            folder = "crashes"
+            records = 5
+            size = "1MiB"
+            redact = false
             [plugin.shop]
             mount = "/shop"
             config = { colour = "red", sizes = [1, 2] }
@@ -344,6 +372,8 @@ mod tests {
         assert_eq!((config.limits.head, config.limits.body), (8192, 1 << 30));
         assert_eq!(config.timeouts.idle.as_secs(), 180);
         assert_eq!(config.timeouts.drain.as_millis(), 500);
+        assert_eq!((config.crashes.records, config.crashes.size), (5, 1 << 20));
+        assert!(!config.crashes.redact && config.crashes.folder.unwrap().ends_with("crashes"));
         let shop = &config.plugin["shop"];
         assert_eq!(shop.mount.as_deref(), Some("/shop"));
         assert_eq!(shop.config.as_ref().unwrap()["sizes"][1], 2);

@@ -31,6 +31,7 @@ pub struct Config {
     pub routes: Vec<RouteRule>,
     pub limits: Limits,
     pub timeouts: Timeouts,
+    pub crashes: Crashes,
     /// Per plugin, by name.
     pub plugin: BTreeMap<String, PluginConfig>,
 }
@@ -119,6 +120,25 @@ pub struct PluginConfig {
     pub config: Option<serde_json::Value>,
 }
 
+/// What is kept of crashes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crashes {
+    /// None: `crashes` in the server's own folder.
+    pub folder: Option<PathBuf>,
+    /// The newest so many records are kept.
+    pub records: usize,
+    /// And no more bytes of them, but for the newest one.
+    pub size: u64,
+    /// Hide the values of header fields, and bodies.
+    pub redact: bool,
+}
+
+impl Default for Crashes {
+    fn default() -> Self {
+        Self { folder: None, records: 100, size: 64 << 20, redact: true }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -163,6 +183,7 @@ impl Default for Config {
             }],
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            crashes: Crashes::default(),
             plugin: BTreeMap::new(),
         }
     }

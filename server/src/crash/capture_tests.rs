@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use super::*;
 use crate::crash::area::Area;
+use crate::crash::autopsy::{Circumstances, examine};
 use crate::crash::record::NUMBER_COUNT;
 use crate::crash::running;
 
@@ -56,6 +57,21 @@ fn overflow(depth: u64) -> u64 {
     if depth == u64::MAX { 0 } else { overflow(depth + 1) + block[7] }
 }
 
+#[inline(never)]
+fn null_deed(address: usize) {
+    // SAFETY: not at all: the child is to crash here.
+    unsafe { std::ptr::write_volatile(address as *mut u32, 1) };
+    std::hint::black_box(address);
+}
+
+#[inline(never)]
+fn jump_deed() {
+    // SAFETY: not at all: the child is to crash here.
+    let nowhere = unsafe { std::mem::transmute::<usize, extern "C" fn()>(0x20) };
+    nowhere();
+    std::hint::black_box(nowhere);
+}
+
 /// The child's part: a test that does nothing where the variable is not set.
 #[test]
 fn deed() {
@@ -73,8 +89,8 @@ fn deed() {
     lines::note(77, 2, b"the last line");
     lines::note(78, 2, b"somebody else's");
     match deed.as_str() {
-        // SAFETY: not at all: the child is to crash here.
-        "null" => unsafe { std::ptr::write_volatile(0x10 as *mut u32, 1) },
+        "null" => null_deed(16),
+        "jump" => jump_deed(),
         "abort" => std::process::abort(),
         "overflow" => drop(std::hint::black_box(overflow(0))),
         other => panic!("no such deed: {other}"),
@@ -146,6 +162,42 @@ fn an_abort_and_an_overflow_leave_one_too() {
     assert!(numbers.stack_length as usize > STACK.size / 2, "{}", numbers.stack_length);
     let stack = section(&bytes, STACK, numbers.stack_length);
     assert!(stack[PAGE * 3..].iter().any(|byte| *byte != 0));
+}
+
+/// The functions of a record's stack.
+fn functions(record: &[u8]) -> Vec<(String, String)> {
+    let circumstances =
+        Circumstances { id: "x".to_owned(), generation: 1, plugin: None, redacts: true };
+    let report = examine(&circumstances, record);
+    let named = report.frames.into_iter();
+    named.map(|f| (f.function.unwrap_or_default(), f.location.unwrap_or_default())).collect()
+}
+
+#[test]
+fn the_stack_is_found_in_the_record() {
+    let (_, _, record) = crash("null");
+    let stack = functions(&record);
+    let position = |name: &str| {
+        let found = stack.iter().position(|(function, _)| function.contains(name));
+        found.unwrap_or_else(|| panic!("no {name} in {stack:#?}"))
+    };
+    assert!(position("null_deed") < position("tests::deed"));
+    let (_, location) = &stack[position("null_deed")];
+    assert!(location.contains("capture_tests.rs:"), "{location}");
+    // As far down as the thread's own beginning, through libraries without debug information.
+    assert!(position("tests::deed") < position("start"), "{stack:#?}");
+
+    // From a jump to nowhere, the caller is found; from abort(3), it is through the C library.
+    let (_, numbers, record) = crash("jump");
+    assert_eq!(numbers.address, 0x20);
+    let stack = functions(&record);
+    assert!(stack[1].0.contains("jump_deed"), "{stack:#?}");
+    let (_, _, record) = crash("abort");
+    let stack = functions(&record);
+    assert!(stack.iter().any(|(function, _)| function.contains("tests::deed")), "{stack:#?}");
+    let (_, _, record) = crash("overflow");
+    let stack = functions(&record);
+    assert!(stack.len() > 50 && stack[5].0.contains("overflow"), "{stack:#?}");
 }
 
 #[test]

@@ -5,7 +5,16 @@
 //! `record`. Nothing that a signal handler calls takes a lock, allocates, or trusts a pointer.
 
 pub mod area;
+pub mod autopsy;
 pub mod capture;
+pub mod collect;
 pub mod lines;
+mod modules;
 pub mod record;
+pub mod report;
+mod request;
 pub mod running;
+mod signals;
+pub mod store;
+mod symbols;
+mod unwind;

@@ -10,6 +10,7 @@ use super::client::{self, Client};
 use super::protocol::{Begun, Command, InFlight, Status};
 use super::top;
 use crate::config::Config;
+use crate::crash::report::{Report, Summary, printable};
 
 /// What is to be done.
 pub enum Action {
@@ -21,6 +22,13 @@ pub enum Action {
         json: bool,
     },
     Reload,
+    Crashes {
+        json: bool,
+    },
+    Crash {
+        id: String,
+        json: bool,
+    },
     /// A command whose answer is a sentence.
     Say(Command),
 }
@@ -34,6 +42,8 @@ pub fn run(config: &Config, action: Action) -> ExitCode {
         Action::Status { json } => status(&mut client, json),
         Action::Top { once, json } => top::run(&mut client, once, json),
         Action::Reload => reload(&mut client),
+        Action::Crashes { json } => crashes(&mut client, json),
+        Action::Crash { id, json } => crash(&mut client, id, json),
         Action::Say(command) => say(&mut client, command),
     });
     match outcome {
@@ -134,6 +144,35 @@ fn reload(client: &mut Client) -> Result<(), String> {
         }
         _ => Err("the old generation still serves; the server's log says why".to_owned()),
     }
+}
+
+fn crashes(client: &mut Client, json: bool) -> Result<(), String> {
+    if json {
+        print_json(&client.ask(Command::Crashes)?);
+        return Ok(());
+    }
+    let crashes: Vec<Summary> = ask(client, Command::Crashes)?;
+    if crashes.is_empty() {
+        println!("no crash is on record");
+    }
+    for crash in &crashes {
+        let plugin = crash.plugin.as_deref().unwrap_or("-");
+        let place = crash.place.as_deref().unwrap_or("-");
+        let request = crash.request.as_deref().unwrap_or("-");
+        let text = format!("{}  {plugin}  {}  {place}  {request}", crash.id, crash.event);
+        println!("{}", printable(&text));
+    }
+    Ok(())
+}
+
+fn crash(client: &mut Client, id: String, json: bool) -> Result<(), String> {
+    if json {
+        print_json(&client.ask(Command::Crash { id })?);
+        return Ok(());
+    }
+    let report: Report = ask(client, Command::Crash { id })?;
+    print!("{}", printable(&report.to_string()));
+    Ok(())
 }
 
 pub(super) fn duration(seconds: u64) -> String {

@@ -8,6 +8,7 @@ use super::generation::Generation;
 use super::{Event, Phase, Supervisor, Worker};
 use crate::config::{Config, ControlSocket};
 use crate::control::PluginSpec;
+use crate::crash::store::Store;
 use crate::ctl::protocol::{Answer, Begun, Command, InFlight, PluginStatus, Status, WorkerStatus};
 use crate::ctl::socket::{self, ControlServer};
 use crate::worker::monitor::monotonic_milliseconds;
@@ -20,9 +21,16 @@ use crate::worker::monitor::monotonic_milliseconds;
 pub(super) fn open(
     config: &Config,
     sender: &Sender<Event>,
+    store: Arc<Store>,
 ) -> Result<Option<ControlServer>, String> {
     let sender = sender.clone();
     let ask = move |command| {
+        // Files are read on the thread of who asks for them.
+        match command {
+            Command::Crashes => return to_json(&store.list()),
+            Command::Crash { id } => return store.find(&id).and_then(|report| to_json(&report)),
+            _ => {}
+        }
         let (reply, answer) = bounded(1);
         // The receiver lives as long as the process.
         let _ = sender.send(Event::Asked(command, reply));
@@ -51,8 +59,20 @@ impl Supervisor {
             Command::Rollback { .. } | Command::Upgrade | Command::Recycle => {
                 Err("this version of the server cannot do that yet".to_owned())
             }
-            Command::Crashes | Command::Crash { .. } => Err("there are no records".to_owned()),
+            Command::Crashes | Command::Crash { .. } => Err("not asked of the loop".to_owned()),
         }
+    }
+
+    /// Takes what a worker's threads have written of their crashes. May be called at any time, and
+    /// again.
+    pub(super) fn collect_crashes(&self, worker: &mut Worker) {
+        let Worker { generation, handle, .. } = worker;
+        self.collector.collect(
+            &handle.crashes,
+            generation.number,
+            &generation.plugins,
+            &mut handle.collected,
+        );
     }
 
     fn status(&self) -> Status {

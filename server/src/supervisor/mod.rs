@@ -25,6 +25,7 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::build;
 use crate::config::Config;
 use crate::control::{Refusal, ToSupervisor};
+use crate::crash::collect::Collector;
 use crate::ctl;
 use crate::handoff::channel::Channel;
 use catalog::{Catalog, Scan};
@@ -97,6 +98,7 @@ struct Supervisor {
     /// Where connections of ending workers wait for those who go on.
     channel: Channel,
     is_stopping: bool,
+    collector: Collector,
     started: Instant,
     /// Of the newest set of plugins: what is not served, or not in its newest form.
     refusals: Vec<Refusal>,
@@ -122,7 +124,9 @@ fn serve(options: Options) -> Result<(), String> {
     // Before anything is built, so that a port that is taken is said at once.
     let listening = generation::listen(&options.config.listen, &[])?;
     let _watch = start_watch(&options, &sender);
-    let _control = answer::open(&options.config, &sender)?;
+    let collector = Collector::start(&options.config)
+        .map_err(|error| format!("cannot keep records of crashes: {error}"))?;
+    let _control = answer::open(&options.config, &sender, collector.store.clone())?;
     let mut supervisor = Supervisor {
         backoffs: Vec::new(),
         restarts: Vec::new(),
@@ -135,6 +139,7 @@ fn serve(options: Options) -> Result<(), String> {
         catalog: Some(Catalog::default()),
         prepare_again: None,
         is_stopping: false,
+        collector,
         channel: Channel::new()
             .map_err(|error| format!("cannot make a channel between workers: {error}"))?,
         started: Instant::now(),
@@ -230,7 +235,7 @@ impl Supervisor {
         let (config, dev) = (self.options.config.clone(), self.options.dev);
         let sender = self.sender.clone();
         std::thread::spawn(move || {
-            let failures = if dev { compile(&config) } else { Vec::new() };
+            let failures = if dev { build::in_place(&config.plugins) } else { Vec::new() };
             let scan = catalog.scan(&config, &failures);
             let prepared = Prepared { catalog, config, scan, is_forced };
             // The receiver lives as long as the process.
@@ -355,7 +360,8 @@ impl Supervisor {
         number: u64,
         status: &std::io::Result<ExitStatus>,
     ) -> Result<(), String> {
-        let Some(worker) = self.workers.remove(&number) else { return Ok(()) };
+        let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
+        self.collect_crashes(&mut worker);
         log_end(&worker, status);
         self.remove_unused_copies();
         let is_of = |generation: &Option<Arc<Generation>>| {
@@ -436,16 +442,6 @@ impl Supervisor {
             }
         }
         Ok(())
-    }
-}
-
-fn compile(config: &Config) -> Vec<build::Failure> {
-    match build::Builder::new(&config.plugins, &config.plugins).build() {
-        Ok(outcome) => outcome.failed,
-        Err(error) => {
-            tracing::error!("cannot build the plugins: {error}");
-            Vec::new()
-        }
     }
 }
 

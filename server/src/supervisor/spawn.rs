@@ -1,5 +1,6 @@
 //! Listening sockets, and worker processes: starting one, speaking to it, ending it.
 
+use std::collections::HashSet;
 use std::io::{IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -66,6 +67,8 @@ pub struct Handle {
     pub control: Arc<OwnedFd>,
     /// What its threads write when they crash.
     pub crashes: Area,
+    /// Those of its records that are collected already.
+    pub collected: HashSet<usize>,
 }
 
 impl Handle {
@@ -123,7 +126,14 @@ pub fn start(
         .ok_or(rustix::io::Errno::SRCH)
         .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()))?;
     let crashes = Area::create(spec.config.threads)?;
-    let handle = Handle { pid, started: Instant::now(), pidfd, control: Arc::new(ours), crashes };
+    let handle = Handle {
+        pid,
+        started: Instant::now(),
+        pidfd,
+        control: Arc::new(ours),
+        crashes,
+        collected: HashSet::new(),
+    };
     let mut specification =
         std::fs::File::from(rustix::fs::memfd_create("tenon-spec", MemfdFlags::CLOEXEC)?);
     specification.write_all(&serde_json::to_vec(spec)?)?;
