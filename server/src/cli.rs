@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -114,6 +115,9 @@ struct Serving {
     /// Threads of each worker; one is always kept out of plugins that may block [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1024))]
     threads: Option<u16>,
+    /// How long one call into a plugin may take; its client gets 504 then [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = config::parse_time)]
+    request_timeout: Option<Duration>,
     /// Do not look for changed plugins; SIGHUP does so once
     #[arg(long)]
     no_watch: bool,
@@ -137,6 +141,7 @@ impl Serving {
         html.iter().for_each(|path| config.html.clone_from(path));
         config.workers = self.workers.map_or(config.workers, usize::from);
         config.threads = self.threads.map_or(config.threads, usize::from);
+        config.timeouts.request = self.request_timeout.unwrap_or(config.timeouts.request);
         config.watch &= !self.no_watch;
         match self.access_log.as_deref() {
             None => {}

@@ -31,6 +31,9 @@ pub enum ToWorker {
 pub enum ToSupervisor {
     /// Every plugin is loaded or refused; the worker is accepting.
     Ready { refusals: Vec<Refusal> },
+    /// A thread has crashed, or was stuck: the worker serves no more, hands over what it can, and
+    /// ends. Written by a signal handler as it stands: `"Dying"`.
+    Dying,
 }
 
 /// Why a plugin is not served.

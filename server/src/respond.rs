@@ -8,6 +8,7 @@ use crate::http::response::Answer;
 use crate::plugin::{Libraries, Plugin};
 use crate::router::{self, Router};
 use crate::static_files::StaticFiles;
+use crate::worker::monitor::Clock;
 use crate::{config, error_page};
 
 /// Everything a worker serves; never changes.
@@ -52,7 +53,10 @@ impl Site {
         for (number, plugin) in spec.plugins.iter().enumerate() {
             plugins.push(match libraries.load(number, plugin) {
                 // Never freed: a library cannot be unloaded, and requests refer to it.
-                Ok((plugin, _)) => Served::Plugin(Box::leak(Box::new(plugin))),
+                Ok((mut plugin, _)) => {
+                    plugin.call_ticks = Clock::ticks(spec.config.request_timeout(&plugin.name));
+                    Served::Plugin(Box::leak(Box::new(plugin)))
+                }
                 Err(refusal) => {
                     refusals.push(refusal.clone());
                     Served::Refused(refusal)
@@ -102,6 +106,7 @@ fn with_mounts(config: &config::Config) -> Vec<config::RouteRule> {
         Some(config::RouteRule {
             pattern: config::Pattern::Prefix(plugin.mount.clone()?),
             target: config::TargetName::Plugin(name.clone()),
+            request_timeout: None,
         })
     });
     mounts.chain(config.routes.iter().cloned()).collect()

@@ -8,6 +8,7 @@ use std::ops::Range;
 use regex::{Regex, RegexSet};
 
 use crate::config::{Pattern, RouteRule, TargetName};
+use crate::worker::monitor::Clock;
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Route<'r> {
     pub path: Range<usize>,
     /// The named groups that took part in the match.
     pub variables: Vec<(&'r str, Range<usize>)>,
+    /// Ticks that a call into the plugin may take, if the rule says so.
+    pub call_ticks: Option<u32>,
 }
 
 /// A rule that cannot be used.
@@ -45,18 +48,25 @@ impl fmt::Display for RouteError {
 }
 
 pub struct Router {
-    /// By prefix: the number of the first rule with it, and where it leads.
-    prefixes: HashMap<String, (usize, TargetName)>,
+    /// By prefix: the first rule with it.
+    prefixes: HashMap<String, PrefixRule>,
     /// In the order of the rules.
     regexes: Vec<RegexRule>,
     /// All regular expressions at once.
     set: RegexSet,
 }
 
+struct PrefixRule {
+    number: usize,
+    target: TargetName,
+    call_ticks: Option<u32>,
+}
+
 struct RegexRule {
     number: usize,
     regex: Regex,
     target: TargetName,
+    call_ticks: Option<u32>,
     /// Numbers of the groups with a meaning.
     mount: Option<usize>,
     path: Option<usize>,
@@ -76,10 +86,12 @@ impl Router {
             match &rule.pattern {
                 Pattern::Prefix(prefix) => {
                     let prefix = prefix.trim_end_matches('/').to_owned();
-                    prefixes.entry(prefix).or_insert_with(|| (number, rule.target.clone()));
+                    let (target, call_ticks) = (rule.target.clone(), call_ticks(rule));
+                    let rule = PrefixRule { number, target, call_ticks };
+                    prefixes.entry(prefix).or_insert(rule);
                 }
                 Pattern::Regex(pattern) => {
-                    let rule = RegexRule::new(number, pattern, rule.target.clone());
+                    let rule = RegexRule::new(number, pattern, rule);
                     regexes.push(
                         rule.map_err(|reason| RouteError { pattern: pattern.clone(), reason })?,
                     );
@@ -99,25 +111,21 @@ impl Router {
         let by_prefix = self.find_prefix(path);
         let by_regex = self.find_regex(path);
         match (by_prefix, by_regex) {
-            (Some((number, _, _)), Some(rule)) if rule.number < number => rule.route(path),
-            (Some((_, length, target)), _) => Some(prefix_route(path, length, target)),
+            (Some((_, prefix)), Some(rule)) if rule.number < prefix.number => rule.route(path),
+            (Some((length, prefix)), _) => Some(prefix.route(path, length)),
             (None, Some(rule)) => rule.route(path),
             (None, None) => None,
         }
     }
 
-    /// The first of the rules whose prefix is whole segments of the path: its number, its length
-    /// and where it leads.
-    fn find_prefix(&self, path: &str) -> Option<(usize, usize, &TargetName)> {
+    /// The first of the rules whose prefix is whole segments of the path, and its length.
+    fn find_prefix(&self, path: &str) -> Option<(usize, &PrefixRule)> {
         if self.prefixes.is_empty() {
             return None;
         }
         let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
-        ends.filter_map(|end| {
-            let (number, target) = self.prefixes.get(&path[..end])?;
-            Some((*number, end, target))
-        })
-        .min_by_key(|found| found.0)
+        ends.filter_map(|end| Some((end, self.prefixes.get(&path[..end])?)))
+            .min_by_key(|(_, rule)| rule.number)
     }
 
     fn find_regex(&self, path: &str) -> Option<&RegexRule> {
@@ -129,16 +137,30 @@ impl Router {
     }
 }
 
-fn prefix_route<'r>(path: &str, length: usize, target: &'r TargetName) -> Route<'r> {
-    let destination = match target {
-        TargetName::Plugin(name) => Destination::Plugin(name),
-        TargetName::PluginFromGroup | TargetName::Files => Destination::Files,
-    };
-    Route { destination, mount: 0..length, path: length..path.len(), variables: Vec::new() }
+fn call_ticks(rule: &RouteRule) -> Option<u32> {
+    rule.request_timeout.map(Clock::ticks)
+}
+
+impl PrefixRule {
+    fn route<'r>(&'r self, path: &str, length: usize) -> Route<'r> {
+        let destination = match &self.target {
+            TargetName::Plugin(name) => Destination::Plugin(name),
+            TargetName::PluginFromGroup | TargetName::Files => Destination::Files,
+        };
+        Route {
+            destination,
+            mount: 0..length,
+            path: length..path.len(),
+            variables: Vec::new(),
+            call_ticks: self.call_ticks,
+        }
+    }
 }
 
 impl RegexRule {
-    fn new(number: usize, pattern: &str, target: TargetName) -> Result<Self, String> {
+    fn new(number: usize, pattern: &str, rule: &RouteRule) -> Result<Self, String> {
+        let target = rule.target.clone();
+        let call_ticks = call_ticks(rule);
         // A rule is about the whole path.
         let regex =
             Regex::new(&format!(r"\A(?:{pattern})\z")).map_err(|error| error.to_string())?;
@@ -150,7 +172,7 @@ impl RegexRule {
         let names = regex.capture_names().enumerate();
         let variables =
             names.filter_map(|(number, name)| Some((name?.to_owned(), number))).collect();
-        Ok(Self { number, target, mount, path, plugin, variables, regex })
+        Ok(Self { number, target, call_ticks, mount, path, plugin, variables, regex })
     }
 
     fn route<'r>(&'r self, path: &'r str) -> Option<Route<'r>> {
@@ -171,7 +193,13 @@ impl RegexRule {
             .variables
             .iter()
             .filter_map(|(name, number)| Some((name.as_str(), range(*number)?)));
-        Some(Route { destination, mount, path: rest, variables: variables.collect() })
+        Some(Route {
+            destination,
+            mount,
+            path: rest,
+            variables: variables.collect(),
+            call_ticks: self.call_ticks,
+        })
     }
 }
 
@@ -181,12 +209,12 @@ mod tests {
     use crate::config::DEFAULT_ROUTE;
 
     fn regex(pattern: &str, target: TargetName) -> RouteRule {
-        RouteRule { pattern: Pattern::Regex(pattern.to_owned()), target }
+        RouteRule { pattern: Pattern::Regex(pattern.to_owned()), target, request_timeout: None }
     }
 
     fn prefix(prefix: &str, plugin: &str) -> RouteRule {
         let target = TargetName::Plugin(plugin.to_owned());
-        RouteRule { pattern: Pattern::Prefix(prefix.to_owned()), target }
+        RouteRule { pattern: Pattern::Prefix(prefix.to_owned()), target, request_timeout: None }
     }
 
     /// Plugin, SCRIPT_NAME and PATH_INFO of a path.

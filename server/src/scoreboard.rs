@@ -27,6 +27,12 @@ pub struct ThreadCell {
     /// worker's clock.
     began: AtomicU32,
     entered: AtomicU32,
+    /// When the call must have returned, in the same ticks.
+    due: AtomicU32,
+    /// The supervisor's: the request that is past its deadline.
+    accused: AtomicU64,
+    /// The kernel's number of the thread, 0 before it runs.
+    thread: AtomicU32,
 }
 
 /// A request that a thread is inside of.
@@ -34,10 +40,12 @@ pub struct ThreadCell {
 pub struct Running {
     pub plugin: u32,
     pub request: u64,
-    /// In ticks of the worker's clock, as `entered`: when the request began.
+    /// In ticks of the worker's clock, as all of these: when the request began.
     pub began: u32,
     /// When the call that runs now began.
     pub entered: u32,
+    /// When it must have returned.
+    pub due: u32,
 }
 
 impl ThreadCell {
@@ -47,6 +55,7 @@ impl ThreadCell {
         self.request.store(running.request, Ordering::Relaxed);
         self.began.store(running.began, Ordering::Relaxed);
         self.entered.store(running.entered, Ordering::Relaxed);
+        self.due.store(running.due, Ordering::Relaxed);
         self.calls.store(self.calls().wrapping_add(1), Ordering::Release);
     }
 
@@ -56,6 +65,23 @@ impl ThreadCell {
 
     pub fn calls(&self) -> u32 {
         self.calls.load(Ordering::Acquire)
+    }
+
+    /// By the supervisor: this request has hung.
+    pub fn accuse(&self, request: u64) {
+        self.accused.store(request, Ordering::SeqCst);
+    }
+
+    pub fn accused(&self) -> u64 {
+        self.accused.load(Ordering::SeqCst)
+    }
+
+    pub fn set_thread(&self, thread: u32) {
+        self.thread.store(thread, Ordering::Relaxed);
+    }
+
+    pub fn thread(&self) -> u32 {
+        self.thread.load(Ordering::Relaxed)
     }
 
     pub fn plugin(&self) -> u32 {
@@ -70,6 +96,7 @@ impl ThreadCell {
             request: self.request.load(Ordering::Relaxed),
             began: self.began.load(Ordering::Relaxed),
             entered: self.entered.load(Ordering::Relaxed),
+            due: self.due.load(Ordering::Relaxed),
         })
     }
 }
@@ -90,6 +117,12 @@ impl Row {
 
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// A tick of the worker's clock (a tenth of a second, from 1) in milliseconds of the system's
+    /// monotonic clock.
+    pub fn time_of(&self, tick: u32) -> u64 {
+        self.epoch() + u64::from(tick.saturating_sub(1)) * 100
     }
 
     pub fn set_connections(&self, count: u32) {
@@ -197,6 +230,7 @@ impl Scoreboard {
         for cell in self.cells(row) {
             cell.calls.store(0, Ordering::Relaxed);
             cell.plugin.store(u32::MAX, Ordering::Relaxed);
+            cell.accuse(0);
         }
     }
 
@@ -237,7 +271,7 @@ mod tests {
         let (ours, file) = Scoreboard::create(2, 3).unwrap();
         let theirs = Scoreboard::open(file).unwrap();
         theirs.row(1).set_connections(7);
-        let running = Running { plugin: 4, request: 99, began: 1, entered: 2 };
+        let running = Running { plugin: 4, request: 99, began: 1, entered: 2, due: 3 };
         theirs.cell(1, 2).enter(running);
         assert_eq!(ours.row(1).connections(), 7);
         assert_eq!(ours.cell(1, 2).running(), Some(running));

@@ -98,6 +98,7 @@ struct FileTimeouts {
     body: Option<Time>,
     idle: Option<Time>,
     write: Option<Time>,
+    request: Option<Time>,
     drain: Option<Time>,
 }
 
@@ -115,6 +116,7 @@ struct FileCrashes {
 struct FilePlugin {
     mount: Option<Mount>,
     config: Option<serde_json::Value>,
+    request_timeout: Option<Time>,
 }
 
 /// One of `[[routes]]`, checked.
@@ -129,6 +131,7 @@ struct RawRule {
     prefix: Option<Mount>,
     plugin: Option<PluginName>,
     files: Option<bool>,
+    request_timeout: Option<Time>,
 }
 
 impl TryFrom<RawRule> for Rule {
@@ -150,7 +153,8 @@ impl TryFrom<RawRule> for Rule {
                 );
             }
         };
-        let rule = RouteRule { pattern, target };
+        let request_timeout = raw.request_timeout.map(|time| time.0);
+        let rule = RouteRule { pattern, target, request_timeout };
         // Compiled here only to refuse it with its line.
         Router::new(std::slice::from_ref(&rule)).map_err(|error| error.to_string())?;
         Ok(Self(rule))
@@ -239,7 +243,8 @@ impl File {
         let rules = self.routes.map(|rules| rules.into_iter().map(|rule| rule.0).collect());
         let plugins = self.plugin.into_iter().map(|(name, plugin)| {
             let mount = plugin.mount.map(|mount| mount.0);
-            (name.0, PluginConfig { mount, config: plugin.config })
+            let request_timeout = plugin.request_timeout.map(|time| time.0);
+            (name.0, PluginConfig { mount, config: plugin.config, request_timeout })
         });
         Config {
             listen: self.listen.unwrap_or(defaults.listen),
@@ -294,6 +299,7 @@ impl FileTimeouts {
             body: self.body.map_or(defaults.body, |time| time.0),
             idle: self.idle.map_or(defaults.idle, |time| time.0),
             write: self.write.map_or(defaults.write, |time| time.0),
+            request: self.request.map_or(defaults.request, |time| time.0),
             drain: self.drain.map_or(defaults.drain, |time| time.0),
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use file::{ConfigError, load, parse};
+pub use quantity::parse_time;
 
 /// The one rule of the default list: `/NAME.py`, and what follows it.
 pub const DEFAULT_ROUTE: &str = r"(?<mount>/(?<plugin>[A-Za-z0-9_-]+)\.py)(?<path>/.*)?";
@@ -57,6 +58,8 @@ pub enum ControlSocket {
 pub struct RouteRule {
     pub pattern: Pattern,
     pub target: TargetName,
+    /// As `Timeouts::request`, which it takes the place of.
+    pub request_timeout: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +111,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// While the client takes no bytes, or a plugin keeps a response pending.
     pub write: Duration,
+    /// One call into a plugin: what takes longer hangs, and its client gets 504.
+    pub request: Duration,
     /// From SIGTERM, or from a new generation, to the end of a worker.
     pub drain: Duration,
 }
@@ -118,6 +123,23 @@ pub struct PluginConfig {
     pub mount: Option<String>,
     /// Handed to the plugin as JSON.
     pub config: Option<serde_json::Value>,
+    /// As `Timeouts::request`, which it takes the place of.
+    pub request_timeout: Option<Duration>,
+}
+
+impl Config {
+    /// How long one call into that plugin may take, if no route rule says otherwise.
+    pub fn request_timeout(&self, plugin: &str) -> Duration {
+        let own = self.plugin.get(plugin).and_then(|plugin| plugin.request_timeout);
+        own.unwrap_or(self.timeouts.request)
+    }
+
+    /// The least time that a call into any plugin may take.
+    pub fn shortest_request_timeout(&self) -> Duration {
+        let plugins = self.plugin.values().filter_map(|plugin| plugin.request_timeout);
+        let routes = self.routes.iter().filter_map(|rule| rule.request_timeout);
+        plugins.chain(routes).fold(self.timeouts.request, Duration::min)
+    }
 }
 
 /// What is kept of crashes.
@@ -160,6 +182,7 @@ impl Default for Timeouts {
             body: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             write: Duration::from_secs(60),
+            request: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }
     }
@@ -180,6 +203,7 @@ impl Default for Config {
             routes: vec![RouteRule {
                 pattern: Pattern::Regex(DEFAULT_ROUTE.to_owned()),
                 target: TargetName::PluginFromGroup,
+                request_timeout: None,
             }],
             limits: Limits::default(),
             timeouts: Timeouts::default(),

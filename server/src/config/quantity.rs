@@ -35,6 +35,15 @@ fn seconds(seconds: f64) -> Option<Duration> {
     is_sensible.then(|| Duration::from_secs_f64(seconds))
 }
 
+/// A length of time on the command line.
+///
+/// # Errors
+/// What was expected.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    let time = time(text).or_else(|| seconds(text.parse().ok()?));
+    time.ok_or_else(|| "expected a length of time above zero such as 30s (ms, s, m, h)".to_owned())
+}
+
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Sizes;

@@ -2,13 +2,14 @@
 //! something to give and the socket takes it, and closes it exactly once.
 
 use std::mem;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use super::output::Tail;
+use super::output::{Output, Tail};
 use super::reading::Request;
 use super::sending::Writer;
 use super::table::{HANG_UP, READY, TURN, WOKEN};
 use super::{Connection, Next, Phase, Place, Verdict};
-use crate::crash::running::{self, Span};
+use crate::crash::running::{self, Answer, Span};
 use crate::http::head::{Framing, Head, Version};
 use crate::http::response::ResponseHead;
 use crate::plugin::call::{Call, Facts, Step, Texts};
@@ -61,6 +62,8 @@ pub(super) struct Exchange {
     pub(super) sent: u64,
     /// When it began, in ticks of the worker's clock.
     began: u32,
+    /// How long one call into the plugin may take, in ticks.
+    call_ticks: u32,
 }
 
 impl Exchange {
@@ -117,6 +120,7 @@ impl Exchange {
             status: 0,
             sent: 0,
             began,
+            call_ticks: route.call_ticks.unwrap_or(plugin.call_ticks),
         })
     }
 }
@@ -127,14 +131,24 @@ impl Exchange {
     }
 
     /// What the scoreboard and a crash handler see of it while the plugin runs.
-    pub(super) fn running(&self) -> (running::Request, u32) {
+    pub(super) fn running(
+        &self,
+        socket: &OwnedFd,
+        output: &Output,
+    ) -> (running::Request, u32, u32) {
         let request = running::Request {
             plugin: self.call.plugin().number,
             id: self.call.id(),
             head: Span::of(&self.bytes),
             body: Span::of(self.call.input.in_memory()),
+            socket: socket.as_raw_fd(),
+            output: Span::of(output.rest()),
+            answer: match self.writer {
+                Writer::Gathering(_) => Answer::Due { is_head: self.is_head_request() },
+                _ => Answer::Begun,
+            },
         };
-        (request, self.began)
+        (request, self.began, self.call_ticks)
     }
 
     pub(super) fn is_head_request(&self) -> bool {
@@ -382,7 +396,8 @@ impl Connection {
         at.slot.set_deadline(0);
         exchange.is_woken = false;
         let is_start = exchange.stage == Stage::Start;
-        let (plugin, running) = (exchange.call.plugin(), exchange.running());
+        let (plugin, running) =
+            (exchange.call.plugin(), exchange.running(&self.socket, &self.output));
         let call = &mut exchange.call;
         let step =
             thread.in_plugin(plugin, running, || if is_start { call.start() } else { call.pull() });

@@ -95,6 +95,11 @@ impl Connection {
         self.is_moved = true;
     }
 
+    /// All is answered, and the client's close is awaited.
+    pub fn is_lingering(&self) -> bool {
+        matches!(self.phase, Phase::Linger { .. })
+    }
+
     pub fn is_moved(&self) -> bool {
         self.is_moved
     }

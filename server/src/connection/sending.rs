@@ -179,7 +179,8 @@ impl Connection {
             }
             HostBody::Borrowed(borrowed) if count <= COPY => {
                 self.output.bytes.extend_from_slice(&borrowed.bytes()[..count]);
-                thread.in_plugin(exchange.call.plugin(), exchange.running(), || drop(borrowed));
+                let running = exchange.running(&self.socket, &self.output);
+                thread.in_plugin(exchange.call.plugin(), running, || drop(borrowed));
             }
             HostBody::Borrowed(bytes) => {
                 self.output.tail = Tail::Borrowed { bytes, position: 0, end: count };
@@ -259,7 +260,8 @@ impl Connection {
             Tail::Borrowed { .. } => mem::take(&mut self.output.tail),
             _ => Tail::None,
         };
-        thread.in_plugin(exchange.call.plugin(), exchange.running(), || {
+        let running = exchange.running(&self.socket, &self.output);
+        thread.in_plugin(exchange.call.plugin(), running, || {
             drop(tail);
             exchange.call.close();
         });

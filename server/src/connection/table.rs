@@ -9,7 +9,7 @@
 //! that an event for a connection that has ended does not reach its successor.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 
 use super::Connection;
 
@@ -85,6 +85,15 @@ impl Slot {
         // A poisoned lock means that a thread panicked while it owned this connection; the state
         // is whole between steps, so the connection can still be ended in order.
         self.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The same, where nobody may wait: `None` while a new connection is being put here.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+        match self.connection.try_lock() {
+            Ok(place) => Some(place),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     pub fn set_deadline(&self, tick: u32) {

@@ -6,6 +6,7 @@
 //! them, and the kernel says so if nothing is.
 
 use std::cell::Cell;
+use std::os::fd::RawFd;
 use std::ptr;
 
 /// Bytes that are somewhere, or were.
@@ -33,11 +34,33 @@ pub struct Request {
     pub head: Span,
     /// The body, if it is held in memory.
     pub body: Span,
+    /// The client's; -1: there is none.
+    pub socket: RawFd,
+    /// Bytes that wait to be sent before anything else.
+    pub output: Span,
+    pub answer: Answer,
+}
+
+/// What the client has of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing: another answer can be given.
+    Due { is_head: bool },
+    /// Some of it, or all.
+    Begun,
 }
 
 impl Request {
     /// The thread is in no plugin.
-    pub const NONE: Self = Self { plugin: u32::MAX, id: 0, head: Span::NONE, body: Span::NONE };
+    pub const NONE: Self = Self {
+        plugin: u32::MAX,
+        id: 0,
+        head: Span::NONE,
+        body: Span::NONE,
+        socket: -1,
+        output: Span::NONE,
+        answer: Answer::Begun,
+    };
 }
 
 thread_local! {

@@ -93,7 +93,7 @@ pub struct Status {
 pub struct WorkerStatus {
     pub pid: u32,
     pub generation: u64,
-    /// starting, serving or draining.
+    /// starting, serving, draining or dying.
     pub phase: String,
     pub uptime_seconds: u64,
     pub connections: u32,

@@ -5,11 +5,11 @@
 //! well as the thread that empties a worker in an orderly way (`run`).
 
 use std::os::fd::AsFd;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::channel;
 use super::message::{MOST, Message, Refused, SIZE};
+use crate::connection::Connection;
 use crate::connection::table::{Slot, Token};
 use crate::worker::Worker;
 
@@ -36,6 +36,21 @@ pub fn run(worker: &'static Worker) {
     }
 }
 
+/// Empties a worker in which a thread has crashed; returns when nothing is left that could be saved,
+/// or when the time for that is over. For the handler.
+pub fn run_dying(worker: &Worker, buffer: &mut [u8]) {
+    let begin = Instant::now();
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let moved = round(worker, buffer, true);
+        if worker.is_evacuated() || begin.elapsed() > worker.config().timeouts.drain {
+            return;
+        }
+        pause = if moved > 0 { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        channel::pause(pause);
+    }
+}
+
 /// Moves what can move now; says how many connections that were. Those that have moved stay owned:
 /// if the worker is not `is_dying`, a thread of it ends what is left of them.
 pub fn round(worker: &Worker, buffer: &mut [u8], is_dying: bool) -> usize {
@@ -58,13 +73,20 @@ pub fn round(worker: &Worker, buffer: &mut [u8], is_dying: bool) -> usize {
                 batch.count += 1;
             }
             Some(Err(_)) => {
-                slot.lock().as_mut().into_iter().for_each(|connection| connection.mark_staying());
+                with_connection(slot, Connection::mark_staying);
                 worker.give_back(token);
             }
+            None if is_dying && is_answered(slot) => worker.lose_connection(),
             None => release(worker, token, slot),
         }
     }
     moved + dispatch(worker, &mut message, &mut batch, is_dying)
+}
+
+fn with_connection(slot: &Slot, f: impl FnMut(&mut Connection)) {
+    if let Some(mut place) = slot.try_lock() {
+        place.as_mut().into_iter().for_each(f);
+    }
 }
 
 /// `None`: it stays.
@@ -74,9 +96,14 @@ fn push(
     now: u32,
     is_dying: bool,
 ) -> Option<Result<(), Refused>> {
-    let connection = slot.lock();
+    let connection = slot.try_lock()?;
     let parcel = connection.as_ref()?.parcel(slot, now, is_dying)?;
     Some(message.push(&parcel))
+}
+
+/// Only its end is waited for: nothing is lost with it.
+fn is_answered(slot: &Slot) -> bool {
+    slot.try_lock().is_some_and(|place| place.as_ref().is_some_and(Connection::is_lingering))
 }
 
 fn release(worker: &Worker, token: Token, slot: &Slot) {
@@ -102,9 +129,9 @@ fn dispatch(
             release(worker, token, slot);
             continue;
         }
-        slot.lock().as_mut().into_iter().for_each(|connection| connection.mark_moved());
+        with_connection(slot, Connection::mark_moved);
         if is_dying {
-            worker.moved.fetch_add(1, Ordering::Relaxed);
+            worker.lose_connection();
         } else {
             worker.give_back(token);
         }

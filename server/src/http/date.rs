@@ -46,6 +46,15 @@ fn log_time(date: &[u8]) -> Vec<u8> {
     [day, b"/", month, b"/", year, b":", time, b" +0000"].concat()
 }
 
+/// The same as `with_now`, without the heap and the cache: for a signal handler.
+pub fn now_on_stack() -> [u8; 29] {
+    let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let mut text = [b' '; 29];
+    // An IMF-fixdate has 29 bytes.
+    let _ = write!(&mut text[..], "{}", at(second));
+    text
+}
+
 /// A second since 1970 as an HTTP date.
 pub fn at(second: u64) -> httpdate::HttpDate {
     (UNIX_EPOCH + Duration::from_secs(second)).into()
@@ -60,6 +69,7 @@ mod tests {
         // The example of RFC 9110 §5.6.7.
         assert_eq!(at(784_111_777).to_string(), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(log_time(b"Sun, 06 Nov 1994 08:49:37 GMT"), b"06/Nov/1994:08:49:37 +0000");
+        assert!(httpdate::parse_http_date(str::from_utf8(&now_on_stack()).unwrap()).is_ok());
         with_now(|now| assert!(httpdate::parse_http_date(str::from_utf8(now).unwrap()).is_ok()));
     }
 }

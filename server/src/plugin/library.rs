@@ -73,6 +73,7 @@ impl Libraries {
             face: started.face,
             gate: started.gate.clone(),
             pace: Pace::default(),
+            call_ticks: u32::MAX,
         };
         let language = started.runner.as_ref().map(|runner| runner.language.clone());
         let mut findings = Passed { language, group: String::new() };

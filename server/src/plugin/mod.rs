@@ -37,6 +37,8 @@ pub struct Plugin {
     /// One place, for a library that is not thread-safe.
     pub gate: Arc<Gate<Token>>,
     pub pace: Pace,
+    /// How long one call may take, in ticks of the worker's clock, if no route rule says otherwise.
+    pub call_ticks: u32,
 }
 
 /// Whether calls of this plugin are known to take long; see `worker/lead.rs`.

@@ -63,11 +63,12 @@ mod tests {
         let mut config = Config::default();
         assert_eq!(address("a", &config), Some("/a.py".to_owned()));
         let mount = Some("/shop".to_owned());
-        config.plugin.insert("s".to_owned(), PluginConfig { mount, config: None });
+        config.plugin.insert("s".to_owned(), PluginConfig { mount, ..PluginConfig::default() });
         assert_eq!(address("s", &config), Some("/shop".to_owned()));
         config.routes = vec![RouteRule {
             pattern: Pattern::Regex("/x".to_owned()),
             target: TargetName::Plugin("a".to_owned()),
+            request_timeout: None,
         }];
         assert_eq!(address("a", &config), None);
     }

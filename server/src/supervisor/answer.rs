@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crossbeam::channel::{Sender, bounded};
 
+use super::fleet::{Phase, Worker};
 use super::generation::Generation;
-use super::{Event, Phase, Supervisor, Worker};
+use super::{Event, Supervisor};
 use crate::config::{Config, ControlSocket};
 use crate::control::PluginSpec;
 use crate::crash::store::Store;
@@ -127,25 +128,22 @@ fn worker_status(worker: &Worker) -> WorkerStatus {
             Phase::Starting => "starting",
             Phase::Serving => "serving",
             Phase::Draining(_) => "draining",
+            Phase::Dying(_) => "dying",
         }
         .to_owned(),
         uptime_seconds: worker.handle.started.elapsed().as_secs(),
-        connections: scoreboard.row(worker.place).connections(),
-        running: scoreboard.cells(worker.place).filter(|cell| cell.running().is_some()).count(),
+        connections: scoreboard.row(worker.row).connections(),
+        running: scoreboard.cells(worker.row).filter(|cell| cell.running().is_some()).count(),
     }
 }
 
 /// What the threads of a worker are doing.
 fn requests_of(worker: &Worker) -> impl Iterator<Item = InFlight> {
     let scoreboard = &worker.generation.scoreboard;
-    let epoch = scoreboard.row(worker.place).epoch();
+    let row = scoreboard.row(worker.row);
     let now = monotonic_milliseconds();
-    // A tick is a tenth of a second, and the first one is 1.
-    let since = move |tick: u32| {
-        let then = epoch.saturating_add(u64::from(tick.saturating_sub(1)) * 100);
-        now.saturating_sub(then)
-    };
-    scoreboard.cells(worker.place).enumerate().filter_map(move |(thread, cell)| {
+    let since = move |tick: u32| now.saturating_sub(row.time_of(tick));
+    scoreboard.cells(worker.row).enumerate().filter_map(move |(thread, cell)| {
         let running = cell.running()?;
         let plugin = worker.generation.plugins.get(running.plugin as usize);
         Some(InFlight {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::spawn;
 use crate::config::Config;
@@ -25,6 +26,13 @@ pub struct Generation {
     pub listening: Vec<Arc<Listening>>,
     pub scoreboard: Scoreboard,
     scoreboard_file: OwnedFd,
+    /// The least time that a call into a plugin may take.
+    pub shortest_call: Duration,
+}
+
+/// Workers that are dying go on beside their successors for a while.
+fn rows(config: &Config) -> usize {
+    config.workers * 4 + 4
 }
 
 /// Opens what is not open yet; what `present` has is taken from there.
@@ -54,23 +62,34 @@ impl Generation {
         plugins: Vec<PluginSpec>,
         listening: Vec<Arc<Listening>>,
     ) -> std::io::Result<Self> {
-        let (scoreboard, scoreboard_file) = Scoreboard::create(config.workers, config.threads)?;
-        Ok(Self { number, config, plugins, listening, scoreboard, scoreboard_file })
+        let (scoreboard, scoreboard_file) = Scoreboard::create(rows(&config), config.threads)?;
+        let shortest_call = config.shortest_request_timeout();
+        Ok(Self { number, config, plugins, listening, scoreboard, scoreboard_file, shortest_call })
     }
 
-    /// Starts the worker of a place; it says when it is ready.
+    /// How many workers serve it.
+    pub fn places(&self) -> usize {
+        self.config.workers
+    }
+
+    /// How many workers there may be of it, those that are dying among them.
+    pub fn rows(&self) -> usize {
+        rows(&self.config)
+    }
+
+    /// Starts a worker that writes in that row of the scoreboard; it says when it is ready.
     ///
     /// # Errors
     /// As `spawn::start`.
     pub fn start_worker(
         &self,
-        place: usize,
+        row: usize,
         dev: bool,
         channel: &Channel,
     ) -> std::io::Result<(spawn::Handle, std::process::Child)> {
-        self.scoreboard.clear(place);
+        self.scoreboard.clear(row);
         let spec = WorkerSpec {
-            slot: place,
+            slot: row,
             generation: self.number,
             dev,
             listen: self.listening.iter().map(|one| one.bound).collect(),
@@ -81,9 +100,9 @@ impl Generation {
         spawn::start(&spec, &self.scoreboard_file, channel, &sockets)
     }
 
-    /// The plugins that the worker of a place is in, or was in when it died.
-    pub fn running_in(&self, place: usize) -> Vec<&str> {
-        let cells = self.scoreboard.cells(place).filter_map(|cell| cell.running());
+    /// The plugins that the worker of a row is in, or was in when it died.
+    pub fn running_in(&self, row: usize) -> Vec<&str> {
+        let cells = self.scoreboard.cells(row).filter_map(|cell| cell.running());
         let plugins = cells.filter_map(|running| self.plugins.get(running.plugin as usize));
         plugins.map(|plugin| plugin.name.as_str()).collect()
     }

@@ -1,7 +1,7 @@
 //! The supervisor: the first process. Owns the listeners, starts and replaces workers, prepares new
 //! generations and switches to them. Never reads a request, never runs plugin code.
 //!
-//! One thread takes events from a channel; everything that waits (signals, workers, compilers,
+//! `fleet` is the workers. One thread takes events from a channel; everything that waits (signals, workers, compilers,
 //! trials) does so on a thread of its own and sends an event.
 
 mod announce;
@@ -9,15 +9,17 @@ mod answer;
 mod applications;
 mod catalog;
 mod descriptors;
+mod fleet;
 mod generation;
+mod hang;
 mod policy;
 mod spawn;
 mod watch;
 
 use std::collections::{BTreeMap, HashSet};
-use std::process::{Child, ExitCode, ExitStatus};
+use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use nix::sys::signal::{SigSet, Signal};
@@ -29,9 +31,9 @@ use crate::crash::collect::Collector;
 use crate::ctl;
 use crate::handoff::channel::Channel;
 use catalog::{Catalog, Scan};
+use fleet::Worker;
 use generation::Generation;
 use policy::Backoff;
-use spawn::Handle;
 use watch::{Scope, Watch};
 
 /// How to run.
@@ -61,20 +63,6 @@ struct Prepared {
     scan: Scan,
     /// Begin a generation even if nothing has changed.
     is_forced: bool,
-}
-
-enum Phase {
-    Starting,
-    Serving,
-    /// Killed at that time.
-    Draining(Instant),
-}
-
-struct Worker {
-    generation: Arc<Generation>,
-    place: usize,
-    handle: Handle,
-    phase: Phase,
 }
 
 struct Supervisor {
@@ -204,6 +192,7 @@ impl Supervisor {
                 Some(Event::Said(worker, ToSupervisor::Ready { refusals })) => {
                     self.on_ready(worker, &refusals);
                 }
+                Some(Event::Said(worker, ToSupervisor::Dying)) => self.on_dying(worker),
                 Some(Event::Ended(worker, status)) => self.on_ended(worker, &status)?,
                 None => {}
             }
@@ -276,112 +265,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Starts the workers of a new generation.
-    fn begin(&mut self, generation: Generation) -> Result<(), String> {
-        if let Some(overtaken) = self.pending.take() {
-            self.drain_all_but(&[], Some(overtaken.number));
-        }
-        self.next_generation += 1;
-        let generation = Arc::new(generation);
-        self.pending = Some(generation.clone());
-        for place in 0..generation.config.workers {
-            self.start_worker(&generation, place)?;
-        }
-        Ok(())
-    }
-
-    fn start_worker(&mut self, generation: &Arc<Generation>, place: usize) -> Result<(), String> {
-        let started = generation.start_worker(place, self.options.dev, &self.channel);
-        let (handle, child) = match started {
-            Ok(started) => started,
-            // What is served goes on being served; there may be memory for it later.
-            Err(error) if self.current.is_some() => {
-                tracing::error!("cannot start a worker: {error}");
-                self.restarts.push((Instant::now() + Duration::from_secs(1), place));
-                return Ok(());
-            }
-            Err(error) => return Err(format!("cannot start a worker: {error}")),
-        };
-        let number = self.next_worker;
-        self.next_worker += 1;
-        listen_to(number, &handle, child, self.sender.clone());
-        let worker =
-            Worker { generation: generation.clone(), place, handle, phase: Phase::Starting };
-        self.workers.insert(number, worker);
-        Ok(())
-    }
-
-    fn on_ready(&mut self, number: u64, refusals: &[Refusal]) {
-        let Some(worker) = self.workers.get_mut(&number) else { return };
-        for refusal in refusals {
-            tracing::debug!("worker {}: {}", worker.handle.pid, refusal.reason);
-        }
-        if matches!(worker.phase, Phase::Starting) {
-            worker.phase = Phase::Serving;
-        }
-        let Some(pending) = self.pending.clone() else { return };
-        let ready = self.workers.values().filter(|worker| {
-            worker.generation.number == pending.number && matches!(worker.phase, Phase::Serving)
-        });
-        if ready.count() == pending.config.workers {
-            self.switch_to(pending);
-        }
-    }
-
-    fn switch_to(&mut self, generation: Arc<Generation>) {
-        let is_first = self.current.is_none();
-        let number = generation.number;
-        self.pending = None;
-        self.restarts.clear();
-        self.backoffs = (0..generation.config.workers).map(|_| Backoff::default()).collect();
-        self.current = Some(generation.clone());
-        self.drain_all_but(&[number], None);
-        announce::print(&generation);
-        if !is_first {
-            tracing::info!("generation {number} serves now");
-        }
-    }
-
-    /// Drains the workers of all generations but those in `kept`, or of `only` that one.
-    fn drain_all_but(&mut self, kept: &[u64], only: Option<u64>) {
-        for worker in self.workers.values_mut() {
-            let number = worker.generation.number;
-            let is_meant = only.is_none_or(|only| only == number) && !kept.contains(&number);
-            if is_meant && !matches!(worker.phase, Phase::Draining(_)) {
-                worker.handle.drain(!self.is_stopping);
-                let timeout = worker.generation.config.timeouts.drain;
-                worker.phase = Phase::Draining(Instant::now() + timeout);
-            }
-        }
-    }
-
-    fn on_ended(
-        &mut self,
-        number: u64,
-        status: &std::io::Result<ExitStatus>,
-    ) -> Result<(), String> {
-        let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
-        self.collect_crashes(&mut worker);
-        log_end(&worker, status);
-        self.remove_unused_copies();
-        let is_of = |generation: &Option<Arc<Generation>>| {
-            generation.as_ref().is_some_and(|one| one.number == worker.generation.number)
-        };
-        if is_of(&self.pending) {
-            self.pending = None;
-            self.drain_all_but(&[], Some(worker.generation.number));
-            if self.current.is_none() {
-                return Err("a worker could not start; the log says why".to_owned());
-            }
-            tracing::error!("a worker of the new generation could not start: the old one stays");
-        } else if is_of(&self.current) && !self.is_stopping {
-            let lived = worker.handle.started.elapsed();
-            let delay = self.backoffs[worker.place].delay_after(lived);
-            self.restarts.push((Instant::now() + delay, worker.place));
-        }
-        Ok(())
-    }
-
     fn remove_unused_copies(&mut self) {
         let living = self.workers.values().map(|worker| &worker.generation);
         let generations = living.chain(&self.current).chain(&self.pending);
@@ -410,83 +293,4 @@ impl Supervisor {
         self.restarts.clear();
         self.drain_all_but(&[], None);
     }
-
-    fn next_deadline(&self) -> Instant {
-        let drains = self.workers.values().filter_map(|worker| match worker.phase {
-            Phase::Draining(deadline) => Some(deadline),
-            Phase::Starting | Phase::Serving => None,
-        });
-        let restarts = self.restarts.iter().map(|(time, _)| *time);
-        let far = Instant::now() + Duration::from_secs(3600);
-        drains.chain(restarts).min().unwrap_or(far)
-    }
-
-    /// Does what is due.
-    fn on_time(&mut self) -> Result<(), String> {
-        let now = Instant::now();
-        for worker in self.workers.values_mut() {
-            if matches!(worker.phase, Phase::Draining(deadline) if deadline <= now) {
-                let pid = worker.handle.pid;
-                tracing::warn!("worker {pid} has not finished in time{}", running(worker));
-                worker.handle.kill();
-                // It ends now; should that take long, it is killed again.
-                worker.phase = Phase::Draining(now + Duration::from_secs(10));
-            }
-        }
-        let (due, later) = self.restarts.drain(..).partition(|(time, _)| *time <= now);
-        self.restarts = later;
-        let due: Vec<(Instant, usize)> = due;
-        if let Some(current) = self.current.clone() {
-            for (_, place) in due {
-                self.start_worker(&current, place)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Passes on what a worker says, until its end.
-fn listen_to(number: u64, handle: &Handle, mut child: Child, sender: Sender<Event>) {
-    let control = handle.control.clone();
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            match rustix::io::read(&*control, &mut buffer) {
-                Ok(0) => break,
-                Ok(length) => match serde_json::from_slice(&buffer[..length]) {
-                    Ok(message) => drop(sender.send(Event::Said(number, message))),
-                    Err(error) => tracing::error!("unknown message of a worker: {error}"),
-                },
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => break,
-            }
-        }
-        // The receiver lives as long as the process.
-        let _ = sender.send(Event::Ended(number, child.wait()));
-    });
-}
-
-/// In which plugins a worker is, for a message.
-fn running(worker: &Worker) -> String {
-    let plugins = worker.generation.running_in(worker.place);
-    match plugins.len() {
-        0 => String::new(),
-        _ => format!("; it was running plugin {}", plugins.join(", ")),
-    }
-}
-
-fn log_end(worker: &Worker, status: &std::io::Result<ExitStatus>) {
-    use std::os::unix::process::ExitStatusExt;
-    let pid = worker.handle.pid;
-    let how = match status {
-        Ok(status) if status.success() && matches!(worker.phase, Phase::Draining(_)) => {
-            return tracing::debug!("worker {pid} has finished");
-        }
-        Ok(status) => match status.signal().map(Signal::try_from) {
-            Some(Ok(signal)) => format!("was killed by {signal}"),
-            _ => format!("ended with {status}"),
-        },
-        Err(error) => format!("ended, and cannot be waited for: {error}"),
-    };
-    tracing::error!("worker {pid} {how}{}", running(worker));
 }

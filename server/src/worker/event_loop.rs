@@ -11,6 +11,7 @@ use super::{CHANNEL, CONTROL, LISTENER, WAKE, Worker};
 use crate::access_log::Entry;
 use crate::connection::table::{HANG_UP, READY, Slot, Token};
 use crate::connection::{Connection, Verdict};
+use crate::crash::handler;
 use crate::crash::running::{self, Request};
 use crate::http::head::Head;
 use crate::plugin::Plugin;
@@ -49,6 +50,9 @@ impl Thread {
     /// Returns when the worker stops.
     pub fn run(mut self) {
         running::set_thread(self.number);
+        handler::prepare_thread();
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        self.worker.cell(self.number).set_thread(thread.unsigned_abs());
         while self.worker.lead.acquire(self.number) {
             while self.worker.lead.is_held_by(self.number) {
                 if !self.serve_next() {
@@ -76,11 +80,11 @@ impl Thread {
     }
 
     /// Runs `f`, a call into `plugin` for a request that began at tick `began`, where everybody can
-    /// see it, a crash handler too.
+    /// see it, a crash handler too. What takes longer than `call_ticks` hangs.
     pub fn in_plugin<T>(
         &mut self,
         plugin: &'static Plugin,
-        (request, began): (Request, u32),
+        (request, began, call_ticks): (Request, u32, u32),
         f: impl FnOnce() -> T,
     ) -> T {
         let is_slow = plugin.may_block() && plugin.pace.is_slow();
@@ -91,7 +95,8 @@ impl Thread {
         let cell = self.worker.cell(self.number);
         let entered = self.worker.clock.tick();
         running::enter(request);
-        cell.enter(Running { plugin: plugin.number, request: request.id, began, entered });
+        let due = self.worker.clock.due(call_ticks);
+        cell.enter(Running { plugin: plugin.number, request: request.id, began, entered, due });
         self.worker.monitor.watch();
         let result = f();
         cell.leave();

@@ -81,8 +81,8 @@ pub struct Worker {
     given_back: ArrayQueue<Token>,
     /// Threads that hold connections which are in no table yet.
     motion: AtomicUsize,
-    /// Connections that have left a dying process.
-    pub moved: AtomicUsize,
+    /// Connections that a dying process need not care for any more.
+    lost: AtomicUsize,
     evacuation: AtomicU8,
     is_draining: AtomicBool,
     scoreboard: Scoreboard,
@@ -164,6 +164,35 @@ impl Worker {
         }
     }
 
+    /// A thread has crashed: from now on connections leave, and no request begins. `false`: another
+    /// thread has said so before. Async-signal-safe.
+    pub fn begin_dying(&self) -> bool {
+        if self.evacuation.swap(DYING, Ordering::SeqCst) == DYING {
+            return false;
+        }
+        self.channel.pause(self);
+        self.listeners.iter().for_each(|listener| listener.close(self));
+        let _ = rustix::io::write(self.event_fd.as_fd(), &1u64.to_ne_bytes());
+        true
+    }
+
+    /// Says so to the supervisor, as `ToSupervisor::Dying` does. Async-signal-safe.
+    pub fn tell_dying(&self) {
+        // If it is gone, nobody starts a successor anyway.
+        let _ = rustix::io::write(self.control.as_fd(), b"\"Dying\"");
+    }
+
+    /// One connection fewer to save from a dying process.
+    pub fn lose_connection(&self) {
+        self.lost.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// No connection is left that could be saved.
+    pub fn is_evacuated(&self) -> bool {
+        let is_still = self.motion.load(Ordering::SeqCst) == 0;
+        is_still && self.table.open() <= self.lost.load(Ordering::SeqCst)
+    }
+
     /// While the value lives, this thread holds connections that are in no table.
     pub fn in_motion(&self) -> Motion<'_> {
         self.motion.fetch_add(1, Ordering::SeqCst);
@@ -191,6 +220,10 @@ impl Worker {
 
     /// The monitor's: `thread` is long in a plugin, somebody else must lead.
     fn take_lead(&self, thread: usize) {
+        if self.is_dying() {
+            // The thread may have crashed with the heap's lock: the lead first, without a word.
+            self.lead.pass(thread);
+        }
         if let Some(plugin) = self.site.plugin(self.cell(thread).plugin()) {
             if plugin.may_block() {
                 plugin.pace.saw_slow_call();
@@ -259,7 +292,13 @@ impl Worker {
     /// (`hand_over`), or, where there are none, by being idle.
     pub fn drain(&'static self, hand_over: bool) {
         if hand_over {
-            if self.evacuation.swap(HANDING_OVER, Ordering::SeqCst) != STAYING {
+            let begins = self.evacuation.compare_exchange(
+                STAYING,
+                HANDING_OVER,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            );
+            if begins.is_err() {
                 return;
             }
             self.channel.pause(self);

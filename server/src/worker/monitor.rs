@@ -44,6 +44,17 @@ impl Clock {
         self.epoch
     }
 
+    /// A length of time in ticks, rounded up.
+    pub fn ticks(time: Duration) -> u32 {
+        u32::try_from(time.as_millis().div_ceil(100)).unwrap_or(u32::MAX)
+    }
+
+    /// When a call that begins now and may take so many ticks is surely too long: the clock may be
+    /// behind by the time between two sweeps.
+    pub fn due(&self, ticks: u32) -> u32 {
+        self.tick().saturating_add(ticks).saturating_add(3)
+    }
+
     /// The first tick that is surely at or after `delay` from now.
     pub fn deadline(&self, delay: Duration) -> u32 {
         let ticks = u32::try_from(delay.as_millis() / 100).unwrap_or(u32::MAX);

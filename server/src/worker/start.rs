@@ -22,7 +22,7 @@ use crate::access_log::AccessLog;
 use crate::connection::table::Table;
 use crate::control::{Refusal, ToSupervisor, ToWorker, WorkerSpec};
 use crate::crash::capture::Recorder;
-use crate::crash::lines;
+use crate::crash::{handler, lines};
 use crate::handoff::adopt;
 use crate::handoff::channel::Channel;
 use crate::plugin::gate::Gate;
@@ -56,12 +56,14 @@ fn serve() -> std::io::Result<()> {
     let Given { spec, scoreboard, crashes, channel, listeners } = receive(&control)?;
     lines::prepare(spec.config.threads);
     let recorder = Recorder::open(crashes)?;
+    handler::watch_exit()?;
     let (site, refusals) = on_loader_thread(|| Site::load(&spec))??;
     let (worker, batches) = build(spec, site, scoreboard, recorder, channel, listeners, control)?;
     worker.scoreboard.row(worker.spec.slot).set_epoch(worker.clock.epoch());
     // Lives as long as the process: plugins and threads refer to it until the very end.
     let worker: &'static Worker = Box::leak(Box::new(worker));
     host::set_alarm(worker);
+    handler::install(worker)?;
     drain_on_signals(worker)?;
     let threads = spawn(worker, batches)?;
     for listener in &worker.listeners {
@@ -160,7 +162,7 @@ fn build(
         channel: adopt::Ends::new(channel),
         given_back: ArrayQueue::new(GIVEN_BACK),
         motion: AtomicUsize::new(0),
-        moved: AtomicUsize::new(0),
+        lost: AtomicUsize::new(0),
         evacuation: AtomicU8::new(STAYING),
         is_draining: AtomicBool::new(false),
         scoreboard,
@@ -182,7 +184,10 @@ fn spawn(
         threads.push(builder.stack_size(STACK).spawn(|| thread.run())?);
     }
     let builder = std::thread::Builder::new().name("monitor".to_owned());
-    threads.push(builder.spawn(move || worker.monitor.run(worker))?);
+    threads.push(builder.spawn(move || {
+        handler::prepare_thread();
+        worker.monitor.run(worker);
+    })?);
     Ok(threads)
 }
 

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod cli;
+mod crash;
 mod csgi;
 mod ctl;
 mod dev;

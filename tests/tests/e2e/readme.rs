@@ -77,6 +77,7 @@ fn every_configuration_key_in_the_readme_is_taken() {
             "routes" => "[]",
             "plugin.a.mount" => "\"/m\"",
             "plugin.a.config" => "{ x = 1 }",
+            "plugin.a.request_timeout" => "\"5s\"",
             _ => default,
         };
         // A wrong key would be refused before the address is; this address cannot be had.
