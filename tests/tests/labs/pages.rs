@@ -15,7 +15,7 @@ macro_rules! labs {
     };
 }
 
-labs! { process }
+labs! { process regex }
 
 #[test]
 fn every_lab_is_tested() {
