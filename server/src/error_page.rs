@@ -22,7 +22,7 @@ pub fn page(code: u16, detail: Option<&str>) -> Vec<u8> {
 }
 
 /// Text as it may stand in HTML.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -65,7 +65,7 @@ impl Site {
         }
         let names = spec.plugins.iter().enumerate();
         let by_name = names.map(|(number, plugin)| (plugin.name.clone(), number)).collect();
-        let files = StaticFiles::open(&spec.config.html)?;
+        let files = StaticFiles::open(&spec.config, spec.dev)?;
         Ok((Self { router, plugins, libraries, by_name, files, dev: spec.dev }, refusals))
     }
 
@@ -94,9 +94,14 @@ impl Site {
         }
     }
 
-    /// The answer of the static files.
-    pub fn file(&self, head: &Head, bytes: &[u8]) -> Answer {
-        self.files.serve(head, bytes)
+    /// The answer of the static files. `before_work` is called before what may take long.
+    pub fn file(&self, head: &Head, bytes: &[u8], before_work: &dyn Fn()) -> Answer {
+        self.files.serve(head, bytes, before_work)
+    }
+
+    /// Called now and then.
+    pub fn tidy(&self) {
+        self.files.tidy();
     }
 }
 

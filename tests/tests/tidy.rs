@@ -123,7 +123,10 @@ fn libraries_stay_behind_their_module() {
         ("notify::", &["server/src/supervisor/watch.rs"]),
         ("toml::", &["server/src/config/file.rs"]),
         ("clap::", &["server/src/cli.rs"]),
-        ("mime_guess::", &["server/src/static_files.rs"]),
+        ("new_mime_guess::", &["server/src/static_files/media_type.rs"]),
+        ("brotli::", &["server/src/http/compress.rs"]),
+        ("zstd::", &["server/src/http/compress.rs"]),
+        ("flate2::", &["server/src/http/compress.rs"]),
         ("tracing_subscriber::", &["server/src/logging.rs"]),
     ];
     for (path, text) in files(&["rs"]) {

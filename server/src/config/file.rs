@@ -10,8 +10,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 
 use super::quantity::{Size, Time};
 use super::{
-    AccessLog, Config, ControlSocket, Crashes, Limits, Pattern, PluginConfig, RouteRule,
-    TargetName, Timeouts, is_plugin_name,
+    AccessLog, Compression, Config, ControlSocket, Crashes, Files, Limits, Pattern, PluginConfig,
+    RouteRule, TargetName, Timeouts, is_plugin_name,
 };
 use crate::http::head::MAX_FIELDS;
 use crate::router::Router;
@@ -73,6 +73,8 @@ struct File {
     limits: FileLimits,
     #[serde(default)]
     timeouts: FileTimeouts,
+    files: Option<Files>,
+    compression: Option<Compression>,
     #[serde(default)]
     crashes: FileCrashes,
     #[serde(default)]
@@ -117,6 +119,7 @@ struct FilePlugin {
     mount: Option<Mount>,
     config: Option<serde_json::Value>,
     request_timeout: Option<Time>,
+    compress: Option<bool>,
 }
 
 /// One of `[[routes]]`, checked.
@@ -244,7 +247,8 @@ impl File {
         let plugins = self.plugin.into_iter().map(|(name, plugin)| {
             let mount = plugin.mount.map(|mount| mount.0);
             let request_timeout = plugin.request_timeout.map(|time| time.0);
-            (name.0, PluginConfig { mount, config: plugin.config, request_timeout })
+            let FilePlugin { config, compress, .. } = plugin;
+            (name.0, PluginConfig { mount, config, request_timeout, compress })
         });
         Config {
             listen: self.listen.unwrap_or(defaults.listen),
@@ -260,6 +264,8 @@ impl File {
             limits: self.limits.over(defaults.limits),
             timeouts: self.timeouts.over(defaults.timeouts),
             crashes: self.crashes.over(defaults.crashes, folder),
+            files: self.files.unwrap_or(defaults.files),
+            compression: self.compression.unwrap_or(defaults.compression),
             plugin: plugins.collect(),
         }
     }
@@ -360,9 +366,26 @@ mod tests {
             records = 5
             size = "1MiB"
             redact = false
+            [files]
+            index = ["index.htm"]
+            listing = true
+            precompressed = false
+            open = 7
+            memory = "1MiB"
+            types = { MD = "text/markdown" }
+            [[files.cache_control]]
+            prefix = "/assets"
+            extensions = ["css"]
+            value = "public, max-age=60"
+            [compression]
+            codings = ["gzip"]
+            min_size = "2KiB"
+            types = ["text/*"]
+            streams = 9
             [plugin.shop]
             mount = "/shop"
             config = { colour = "red", sizes = [1, 2] }
+            compress = false
             "#,
         )
         .unwrap();
@@ -380,7 +403,19 @@ mod tests {
         assert_eq!(config.timeouts.drain.as_millis(), 500);
         assert_eq!((config.crashes.records, config.crashes.size), (5, 1 << 20));
         assert!(!config.crashes.redact && config.crashes.folder.unwrap().ends_with("crashes"));
+        let Files { index, listing, precompressed, open, memory, types, cache_control } =
+            &config.files;
+        assert_eq!(
+            (&index[..], *listing, *precompressed),
+            (&["index.htm".to_owned()][..], true, false)
+        );
+        assert_eq!((*open, *memory), (7, 1 << 20));
+        assert_eq!(types["md"], "text/markdown");
+        assert!(cache_control[0].matches(b"assets/a.css"));
+        let Compression { codings, min_size, types, streams } = &config.compression;
+        assert_eq!((codings.len(), *min_size, types.len(), *streams), (1, 2048, 1, 9));
         let shop = &config.plugin["shop"];
+        assert_eq!(shop.compress, Some(false));
         assert_eq!(shop.mount.as_deref(), Some("/shop"));
         assert_eq!(shop.config.as_ref().unwrap()["sizes"][1], 2);
     }
@@ -400,6 +435,13 @@ mod tests {
             ("[plugin.a]\nmount = \"shop\"", 2, "expected a path"),
             ("[plugin.\"a/b\"]", 1, "expected a plugin's name"),
             ("watch = maybe", 1, ""),
+            ("[files]\nindex = [\"a/b\"]", 2, "the name of a file"),
+            ("[files]\nopen = 99999", 2, "a number from 0"),
+            ("[files]\ntypes = { md = \"markdown\" }", 2, "text/markdown"),
+            ("[[files.cache_control]]\nvalue = \"max-age=\"", 2, "expected directives"),
+            ("[[files.cache_control]]\nprefix = \"a\"\nvalue = \"no-store\"", 2, "expected a path"),
+            ("[compression]\ncodings = [\"deflate\"]", 2, "expected one of `br`"),
+            ("[compression]\ntypes = [\"text\"]", 2, "expected a media type"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(&format!("{line}: ")), "{text:?}: {error}");

@@ -1,6 +1,7 @@
 //! The configuration: checked once when it is read (`file`), valid from then on.
 
 mod file;
+mod files;
 mod quantity;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use file::{ConfigError, load, parse};
+pub use files::{CacheRule, Compression, Files};
 pub use quantity::parse_time;
 
 /// The one rule of the default list: `/NAME.py`, and what follows it.
@@ -33,6 +35,8 @@ pub struct Config {
     pub limits: Limits,
     pub timeouts: Timeouts,
     pub crashes: Crashes,
+    pub files: Files,
+    pub compression: Compression,
     /// Per plugin, by name.
     pub plugin: BTreeMap<String, PluginConfig>,
 }
@@ -125,6 +129,8 @@ pub struct PluginConfig {
     pub config: Option<serde_json::Value>,
     /// As `Timeouts::request`, which it takes the place of.
     pub request_timeout: Option<Duration>,
+    /// Its answers may be compressed; `None`: they may.
+    pub compress: Option<bool>,
 }
 
 impl Config {
@@ -208,6 +214,8 @@ impl Default for Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             crashes: Crashes::default(),
+            files: Files::default(),
+            compression: Compression::default(),
             plugin: BTreeMap::new(),
         }
     }

@@ -60,6 +60,10 @@ impl<'de> Deserialize<'de> for Size {
                 u64::try_from(value).map(Size).map_err(|_| E::invalid_value(found, &self))
             }
 
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Size, E> {
+                Ok(Size(value))
+            }
+
             fn visit_str<E: Error>(self, value: &str) -> Result<Size, E> {
                 let found = serde::de::Unexpected::Str(value);
                 size(value).map(Size).ok_or_else(|| E::invalid_value(found, &self))

@@ -4,7 +4,7 @@
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use super::output::{Output, Tail};
+use super::output::Output;
 use super::reading::Request;
 use super::sending::Writer;
 use super::table::{HANG_UP, READY, TURN, WOKEN};
@@ -314,7 +314,7 @@ impl Connection {
 
     /// Is a call into the plugin needed to end this?
     fn ends_in_plugin(&self, exchange: &Exchange) -> bool {
-        exchange.call.is_open() || matches!(self.output.tail, Tail::Borrowed { .. })
+        exchange.call.is_open() || self.output.tail.is_lent()
     }
 
     /// Sends when too much waits, when a tail does, and before a plugin that may take its time: what

@@ -5,6 +5,7 @@
 //! its way out, `output` is what the socket still has to take, `moving` takes it to another process.
 //! `step` is the only way in; it never waits.
 
+mod coded;
 mod exchange;
 mod moving;
 pub mod output;
@@ -182,7 +183,7 @@ impl Connection {
 
     /// While the worker is evacuated: this is for the evacuation to take, not to go on with.
     fn may_leave(&self, thread: &Thread) -> bool {
-        if self.stays {
+        if self.stays || self.output.tail_rest().is_none() {
             return false;
         }
         match &self.phase {

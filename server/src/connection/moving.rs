@@ -33,7 +33,7 @@ fn complete() -> message::DecoderState {
 
 impl Connection {
     /// What another process needs to go on with this connection; `None`: it stays, because a plugin
-    /// is at it or it is about to end. `is_dying`: this process serves no more requests, so those
+    /// is at it, its body is being compressed, or it is about to end. `is_dying`: this process serves no more requests, so those
     /// that wait for a turn in a plugin leave too.
     pub fn parcel(&self, slot: &Slot, now: u32, is_dying: bool) -> Option<Parcel<'_>> {
         if self.is_moved {
@@ -52,7 +52,7 @@ impl Connection {
             body: Body::None,
             input: [&[], &[], &self.input],
             output: self.output.rest(),
-            tail: self.output.tail_rest(),
+            tail: self.output.tail_rest()?,
         };
         match &self.phase {
             Phase::Head => {}
@@ -82,7 +82,7 @@ impl Connection {
         connection.input = input;
         connection.output = Output::new(output);
         if let Some(message::ArrivedTail { file, offset, left }) = tail {
-            connection.output.tail = Tail::File { file, offset, left };
+            connection.output.tail = Tail::File { file: file.into(), offset, left };
         }
         if !head.is_empty() {
             connection.phase = Phase::Arrived(Box::new(Begun { head, body }));

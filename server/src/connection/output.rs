@@ -1,14 +1,21 @@
 //! Bytes on their way to a socket: encoded ones first, then a tail that is not copied.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use rustix::io::Errno;
 
+use super::coded::{CodedBody, Source};
 use crate::handoff::message;
+use crate::http::response::FilePart;
 use crate::plugin::call::Borrowed;
 
 /// Bytes asked of `sendfile` at a time, so that one large file does not keep a thread.
 const FILE_STEP: u64 = 1024 * 1024;
+
+/// Pieces compressed in one go before other connections have their turn.
+const CODED_PIECES: usize = 8;
 
 /// What follows the encoded bytes.
 #[derive(Debug, Default)]
@@ -23,14 +30,35 @@ pub enum Tail {
         end: usize,
     },
     Copied {
-        bytes: Vec<u8>,
+        bytes: Bytes,
         position: usize,
     },
     File {
-        file: OwnedFd,
+        file: Arc<OwnedFd>,
         offset: u64,
         left: u64,
     },
+    /// Parts of a file, each behind its bytes; those before `next` are sent.
+    Parts {
+        file: Arc<OwnedFd>,
+        parts: Vec<FilePart>,
+        next: usize,
+        /// How far the bytes of that part are sent.
+        position: usize,
+    },
+    /// Compressed piece by piece into the encoded bytes.
+    Coded(Box<CodedBody>),
+}
+
+impl Tail {
+    /// Bytes of the plugin's that must be given back to it, sent or not.
+    pub fn is_lent(&self) -> bool {
+        match self {
+            Self::Borrowed { .. } => true,
+            Self::Coded(body) => matches!(body.source, Source::Borrowed(_)),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -63,16 +91,17 @@ impl Output {
         self.bytes.get(self.position..).unwrap_or_default()
     }
 
-    /// What waits behind them.
-    pub fn tail_rest(&self) -> message::Tail<'_> {
-        match &self.tail {
+    /// What waits behind them; `None`: it cannot go on in another process.
+    pub fn tail_rest(&self) -> Option<message::Tail<'_>> {
+        Some(match &self.tail {
             Tail::None => message::Tail::None,
             Tail::Borrowed { bytes, position, end } => tail_bytes(bytes.bytes(), *position, *end),
             Tail::Copied { bytes, position } => tail_bytes(bytes, *position, bytes.len()),
             Tail::File { file, offset, left } => {
                 message::Tail::File { file: file.as_fd(), offset: *offset, left: *left }
             }
-        }
+            Tail::Parts { .. } | Tail::Coded(_) => return None,
+        })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -84,7 +113,8 @@ impl Output {
         match &self.tail {
             Tail::None => false,
             Tail::Borrowed { position, end, .. } => position < end,
-            Tail::Copied { .. } | Tail::File { .. } => true,
+            Tail::Coded(body) => !body.is_done(),
+            Tail::Copied { .. } | Tail::File { .. } | Tail::Parts { .. } => true,
         }
     }
 
@@ -100,6 +130,12 @@ impl Output {
             Tail::Borrowed { position, end, .. } => (end - position) as u64,
             Tail::Copied { bytes, position } => (bytes.len() - position) as u64,
             Tail::File { left, .. } => *left,
+            Tail::Parts { parts, next, position, .. } => {
+                let parts = parts[*next..].iter();
+                let left: u64 = parts.map(|part| part.before.len() as u64 + part.length).sum();
+                left - *position as u64
+            }
+            Tail::Coded(body) => body.left(),
         };
         self.waiting() as u64 + tail
     }
@@ -118,27 +154,43 @@ impl Output {
     }
 
     fn send_some(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
-        while self.position < self.bytes.len() {
-            match rustix::io::write(socket.as_fd(), &self.bytes[self.position..]) {
-                Ok(count) => self.position += count,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(Sent::Blocked { has_moved: false }),
-                Err(error) => return Err(error.into()),
+        let mut pieces = 0;
+        loop {
+            let sent = send_bytes(socket, &self.bytes, &mut self.position)?;
+            if sent != Sent::All {
+                return Ok(sent);
+            }
+            self.bytes.clear();
+            self.position = 0;
+            match &mut self.tail {
+                Tail::Coded(body) if !body.is_done() => {
+                    if pieces == CODED_PIECES {
+                        return Ok(Sent::Paused);
+                    }
+                    pieces += 1;
+                    body.fill(&mut self.bytes)?;
+                }
+                _ => return self.send_tail(socket),
             }
         }
-        self.bytes.clear();
-        self.position = 0;
-        self.send_tail(socket)
     }
 
     fn send_tail(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
         let sent = match &mut self.tail {
             Tail::None => return Ok(Sent::All),
+            // `send_some` has seen to it.
+            Tail::Coded(body) if matches!(body.source, Source::Borrowed(_)) => {
+                return Ok(Sent::All);
+            }
+            Tail::Coded(_) => Sent::All,
             Tail::Borrowed { bytes, position, end } => {
                 return send_bytes(socket, &bytes.bytes()[..*end], position);
             }
             Tail::Copied { bytes, position } => send_bytes(socket, bytes, position)?,
             Tail::File { file, offset, left } => send_file(socket, file, offset, left)?,
+            Tail::Parts { file, parts, next, position } => {
+                send_parts(socket, file, parts, next, position)?
+            }
         };
         if sent == Sent::All {
             self.tail = Tail::None;
@@ -162,6 +214,28 @@ fn send_bytes(socket: &OwnedFd, bytes: &[u8], position: &mut usize) -> std::io::
             Err(Errno::AGAIN) => return Ok(Sent::Blocked { has_moved: false }),
             Err(error) => return Err(error.into()),
         }
+    }
+    Ok(Sent::All)
+}
+
+fn send_parts(
+    socket: &OwnedFd,
+    file: &OwnedFd,
+    parts: &mut [FilePart],
+    next: &mut usize,
+    position: &mut usize,
+) -> std::io::Result<Sent> {
+    while let Some(part) = parts.get_mut(*next) {
+        let sent = send_bytes(socket, &part.before, position)?;
+        if sent != Sent::All {
+            return Ok(sent);
+        }
+        let sent = send_file(socket, file, &mut part.offset, &mut part.length)?;
+        if sent != Sent::All {
+            return Ok(sent);
+        }
+        *next += 1;
+        *position = 0;
     }
     Ok(Sent::All)
 }

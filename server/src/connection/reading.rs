@@ -2,12 +2,13 @@
 
 use rustix::io::Errno;
 
+use super::coded::{CodedBody, CodedFraming, Coder, Source};
 use super::exchange::Exchange;
 use super::output::Tail;
 use super::receiving::Receiving;
 use super::{Connection, Next, Phase, Place, Verdict, answer_head};
 use crate::http::body::BodyDecoder;
-use crate::http::head::{Framing, Head, Parsed};
+use crate::http::head::{Framing, Head, Parsed, Version};
 use crate::http::request_error::RequestError;
 use crate::http::response::{Answer, AnswerBody, Persistence, ResponseFraming, status_has_body};
 use crate::plugin::Plugin;
@@ -20,6 +21,8 @@ use crate::worker::event_loop::Thread;
 const BATCH_BYTES: usize = 64 * 1024;
 /// Requests answered in one go before other connections have their turn.
 const BATCH_REQUESTS: usize = 64;
+/// A body of the server's own up to this size is copied, so that it leaves with the head.
+const COPY: usize = 32 * 1024;
 
 /// Room for reading behind what is there already.
 const LEAST_READ: usize = 4096;
@@ -212,7 +215,10 @@ impl Connection {
                 return self.call(request, thread, at);
             }
             Target::Page { status, detail } => respond::page(status, detail),
-            Target::Files => thread.worker.site.file(head, head_bytes),
+            Target::Files => {
+                // Compressing a file takes long: others should be served meanwhile.
+                thread.worker.site.file(head, head_bytes, &|| thread.pass_lead())
+            }
         };
         // Nobody reads this body: it is passed over if it is at hand, else the connection ends.
         let mut length = head.length;
@@ -293,25 +299,43 @@ impl Connection {
         is_head: bool,
         thread: &Thread,
     ) -> u64 {
-        let persistence = self.persistence(thread, head.keep_alive);
-        self.is_closing |= persistence == Persistence::Close;
         let has_body = status_has_body(answer.head.status());
         let length = answer.body.length();
-        let framing =
-            if has_body { ResponseFraming::Length(length) } else { ResponseFraming::None };
+        let framing = match length {
+            _ if !has_body => ResponseFraming::None,
+            Some(length) => ResponseFraming::Length(length),
+            None if head.version == Version::Http10 => ResponseFraming::UntilClose,
+            None => ResponseFraming::Chunked,
+        };
+        let persistence = match framing {
+            ResponseFraming::UntilClose => Persistence::Close,
+            _ => self.persistence(thread, head.keep_alive),
+        };
+        self.is_closing |= persistence == Persistence::Close;
         let out = &mut self.output.bytes;
         answer_head(out, &answer.head, framing, head.version, persistence, thread);
         if is_head || !has_body {
             return 0;
         }
-        match answer.body {
-            AnswerBody::Empty => {}
-            AnswerBody::Bytes(bytes) => self.output.bytes.extend_from_slice(&bytes),
-            AnswerBody::File { fd, offset, length } => {
-                self.output.tail = Tail::File { file: fd, offset, left: length };
+        self.output.tail = match answer.body {
+            AnswerBody::Bytes(bytes) if bytes.len() <= COPY => {
+                self.output.bytes.extend_from_slice(&bytes);
+                Tail::None
             }
-        }
-        length
+            AnswerBody::Bytes(bytes) => Tail::Copied { bytes, position: 0 },
+            AnswerBody::File { file, offset, length } => Tail::File { file, offset, left: length },
+            AnswerBody::Parts { file, parts } => Tail::Parts { file, parts, next: 0, position: 0 },
+            AnswerBody::Coded { file, length, encoder } => {
+                let framing = match framing {
+                    ResponseFraming::UntilClose => CodedFraming::UntilClose,
+                    _ => CodedFraming::Chunked,
+                };
+                let coder = Coder::new(*encoder, framing);
+                Tail::Coded(Box::new(CodedBody::new(Source::File(file), 0, length, coder)))
+            }
+            AnswerBody::Empty => Tail::None,
+        };
+        length.unwrap_or(0)
     }
 
     /// A request that cannot be understood ends the connection: where the next one begins is

@@ -175,7 +175,7 @@ impl Connection {
             }
             HostBody::Copied(mut bytes) => {
                 bytes.truncate(count);
-                self.output.tail = Tail::Copied { bytes, position: 0 };
+                self.output.tail = Tail::Copied { bytes: bytes.into(), position: 0 };
             }
             HostBody::Borrowed(borrowed) if count <= COPY => {
                 self.output.bytes.extend_from_slice(&borrowed.bytes()[..count]);
@@ -186,7 +186,7 @@ impl Connection {
                 self.output.tail = Tail::Borrowed { bytes, position: 0, end: count };
             }
             HostBody::File { file, offset, .. } if wanted > 0 => {
-                self.output.tail = Tail::File { file, offset, left: wanted };
+                self.output.tail = Tail::File { file: file.into(), offset, left: wanted };
             }
             HostBody::File { .. } => {}
         }
@@ -244,7 +244,7 @@ impl Connection {
     ) {
         let mut answer = respond::page(status, reason.filter(|_| thread.worker.spec.dev));
         if status == 503 {
-            answer.head.field(b"Retry-After", b"1").expect("the field is well-formed");
+            answer = answer.with("Retry-After", "1");
         }
         let is_head = exchange.is_head_request();
         exchange.status = status;
@@ -256,9 +256,9 @@ impl Connection {
 
     /// Calls what the plugin wants to be called at the end: `release`, `close`.
     pub(super) fn close_plugin(&mut self, exchange: &mut Exchange, thread: &mut Thread) {
-        let tail = match self.output.tail {
-            Tail::Borrowed { .. } => mem::take(&mut self.output.tail),
-            _ => Tail::None,
+        let tail = match self.output.tail.is_lent() {
+            true => mem::take(&mut self.output.tail),
+            false => Tail::None,
         };
         let running = exchange.running(&self.socket, &self.output);
         thread.in_plugin(exchange.call.plugin(), running, || {

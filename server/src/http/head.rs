@@ -95,6 +95,16 @@ impl Head {
         Some(found.1.of(bytes))
     }
 
+    /// The values of all fields of that name, which must be in lower case.
+    pub fn fields_named<'b>(
+        &'b self,
+        bytes: &'b [u8],
+        name: &'b str,
+    ) -> impl Iterator<Item = &'b [u8]> {
+        let named = self.fields.iter().filter(move |field| field.0.of(bytes) == name.as_bytes());
+        named.map(move |field| field.1.of(bytes))
+    }
+
     fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();

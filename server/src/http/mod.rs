@@ -1,10 +1,14 @@
 //! HTTP/1.1 as pure functions: bytes in, requests out; responses in, bytes out. No sockets here.
 
 pub mod body;
+pub mod coding;
+pub mod compress;
+pub mod conditional;
 pub mod date;
 pub mod forwarded;
 pub mod head;
 pub mod proxy_protocol;
+pub mod range;
 pub mod request_error;
 pub mod response;
 pub mod status;

@@ -4,8 +4,13 @@
 //! belongs to the connection and the framing is the server's alone: nobody else can set it.
 
 use std::io::Write;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::compress::Encoder;
 use super::head::Version;
 use super::status;
 
@@ -49,7 +54,7 @@ pub enum HeadError {
 }
 
 /// A final or interim response head.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ResponseHead {
     status: u16,
     /// Without the line's end: `200 OK`.
@@ -245,48 +250,80 @@ pub(super) fn is_text(byte: u8) -> bool {
 /// A whole answer of the server's own.
 #[derive(Debug)]
 pub struct Answer {
-    pub head: ResponseHead,
+    /// Shared by the answers with the same file.
+    pub head: Arc<ResponseHead>,
     pub body: AnswerBody,
 }
 
 #[derive(Debug)]
 pub enum AnswerBody {
     Empty,
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
     /// A part of a file, sent from the page cache.
     File {
-        fd: OwnedFd,
+        file: Arc<OwnedFd>,
         offset: u64,
         length: u64,
     },
+    /// Several parts of a file, with bytes in between.
+    Parts {
+        file: Arc<OwnedFd>,
+        parts: Vec<FilePart>,
+    },
+    /// A whole file of that length, compressed while it is sent.
+    Coded {
+        file: Arc<OwnedFd>,
+        length: u64,
+        encoder: Box<Encoder>,
+    },
+}
+
+/// Bytes, and a part of a file behind them.
+#[derive(Debug)]
+pub struct FilePart {
+    pub before: Vec<u8>,
+    pub offset: u64,
+    pub length: u64,
+}
+
+impl FilePart {
+    pub fn new(before: Vec<u8>, range: Range<u64>) -> Self {
+        Self { before, offset: range.start, length: range.end - range.start }
+    }
 }
 
 impl AnswerBody {
-    /// In bytes.
-    pub fn length(&self) -> u64 {
-        match self {
+    /// In bytes; `None` if it shows only when it is sent.
+    pub fn length(&self) -> Option<u64> {
+        Some(match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { length, .. } => *length,
-        }
+            Self::Parts { parts, .. } => {
+                parts.iter().map(|part| part.before.len() as u64 + part.length).sum()
+            }
+            Self::Coded { .. } => return None,
+        })
     }
 }
 
 impl Answer {
     /// An HTML page.
     pub fn page(code: u16, html: Vec<u8>) -> Self {
-        let answer = Self { head: ResponseHead::new(code), body: AnswerBody::Bytes(html) };
+        let body = AnswerBody::Bytes(html.into());
+        let answer = Self { head: Arc::new(ResponseHead::new(code)), body };
         answer.with("Content-Type", "text/html; charset=utf-8")
     }
 
     /// An answer without a body.
     pub fn empty(code: u16) -> Self {
-        Self { head: ResponseHead::new(code), body: AnswerBody::Empty }
+        Self { head: Arc::new(ResponseHead::new(code)), body: AnswerBody::Empty }
     }
 
     /// Adds a field whose value the server made itself.
     pub fn with(mut self, name: &str, value: &str) -> Self {
-        if let Err(error) = self.head.field(name.as_bytes(), value.as_bytes()) {
+        let head = Arc::make_mut(&mut self.head);
+        if let Err(error) = head.field(name.as_bytes(), value.as_bytes()) {
             // Values are made from file names among others: without the field rather than wrong.
             tracing::error!("the field {name} was left out of an answer: {error:?}");
         }

@@ -130,6 +130,7 @@ impl Monitor {
             if now >= next_sweep {
                 worker.clock.advance();
                 worker.access_log.flush();
+                worker.site.tidy();
                 for (token, slot) in worker.table.expired(worker.clock.tick()) {
                     worker.notify(token, slot, EXPIRED);
                 }
