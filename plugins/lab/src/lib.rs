@@ -95,6 +95,7 @@ mod parameter;
 mod program;
 pub mod run;
 mod serve;
+pub mod shared;
 mod start;
 mod stream;
 pub mod svg;
