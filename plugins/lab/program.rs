@@ -3,7 +3,7 @@
 //! An experiment runs in a fresh process, and the host's executable is not ours to run. So the
 //! library gets the C start code that every program has, and `ld.so NAME.so` runs its `lab_main`.
 
-fn main() {
+pub fn main() {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let mut words = compiler.split_whitespace();
     let output = std::process::Command::new(words.next().unwrap_or("cc"))
@@ -17,6 +17,7 @@ fn main() {
     println!("cargo:rustc-cdylib-link-arg={start_code}");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-e,_start");
     println!("cargo:rustc-cdylib-link-arg=-Wl,--defsym=main=lab_main");
-    println!("cargo:rerun-if-changed=build.rs");
+    // Nothing in the lab's folder changes it.
+    println!("cargo:rerun-if-changed=../lab/program.rs");
     println!("cargo:rerun-if-env-changed=CC");
 }

@@ -15,7 +15,7 @@ macro_rules! labs {
     };
 }
 
-labs! { process regex }
+labs! { ipc process regex threads }
 
 #[test]
 fn every_lab_is_tested() {

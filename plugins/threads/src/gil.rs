@@ -1,0 +1,122 @@
+//! The GIL: two Python threads share one processor, a C function called from Python does not.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use lab::svg::bars;
+use lab::{Experiment, Limits, Outcome, Parameter, Run, Text, say, text};
+
+use crate::deal_thread;
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "gil",
+    title: text("GIL：Python 线程与 C 线程", "The GIL: threads in Python and in C"),
+    lesson: text(
+        "<p>Python 的全局解释器锁（GIL）让同一时间只有一个线程执行 Python 代码：两个忙的线程合起来也只有约一个 CPU。\
+         用 ctypes 调用同一个 <code>DealThread</code> 时 GIL 被放开，C 线程和 Python 线程可以各占一个 CPU。\
+         这里真的运行 python3，量它的 CPU 时间。",
+        "<p>The global interpreter lock lets one thread at a time execute Python: two busy threads together use \
+         about one processor. While ctypes calls the same <code>DealThread</code>, the lock is free, and the C \
+         thread and the Python thread may have a processor each. This really runs python3 and measures its \
+         processor time.",
+    ),
+    parameters: &[Parameter::integer(
+        "ms",
+        text("每种的时间（毫秒）", "time of each (ms)"),
+        500,
+        5000,
+        1500,
+    )],
+    source: concat!(
+        include_str!("gil.rs"),
+        "\n# ---- gil.py\n\n",
+        include_str!("../gil.py"),
+        "\n// ---- dealthread.c\n\n",
+        include_str!("../dealthread.c")
+    ),
+    python: "\
+from threading import Thread
+# ctypes是c语言和Python相兼容的一个模块，主要cdll（c语言的动态链接库）
+from ctypes import *
+
+#Python去调用c语言的程序
+lib = cdll.LoadLibrary(\"./libdealthread.so\")
+
+t = Thread(target=lib.DealThread) # 调用c程序的具体函数
+t.start()
+while True:
+    pass
+",
+    limits: Limits { time: Duration::from_secs(60), memory: 4 << 30, ..Limits::DEFAULT },
+    run,
+};
+
+/// What Python measured: processors used, processors that could be had.
+struct Measured {
+    used: f64,
+    available: f64,
+}
+
+fn run(run: &mut Run) -> Outcome {
+    let seconds = (run.values.count("ms") as f64 / 1000.0).to_string();
+    fs::write("libdealthread.so", deal_thread::LIBRARY)?;
+    fs::write("gil.py", include_str!("../gil.py"))?;
+    let single = measure("single", &seconds)?;
+    let double = measure("double", &seconds)?;
+    let ctypes = measure("ctypes", &seconds)?;
+    let rows = [
+        (text("一个 Python 线程", "one Python thread"), &single),
+        (text("两个 Python 线程", "two Python threads"), &double),
+        (text("Python 线程 + C 线程", "a Python thread and a C thread"), &ctypes),
+    ];
+    let rows =
+        rows.map(|(label, measured): (Text, _)| (label.get(lab::lang()).to_owned(), measured.used));
+    run.picture(text("用到的 CPU", "Processors used"), &bars(&rows, "CPU"));
+    for (name, measured) in [("single", &single), ("double", &double), ("ctypes", &ctypes)] {
+        run.value(name, text("用到的 CPU", "processors used"), format!("{:.2}", measured.used));
+    }
+    // A little more than 1: the lock is handed over while the clock ticks.
+    run.check_that(
+        text(
+            "两个 Python 线程：不超过一个 CPU（GIL）",
+            "two Python threads: no more than one processor (the GIL)",
+        ),
+        double.used < 1.25,
+        "< 1.25",
+        format!("{:.2}", double.used),
+    );
+    let needed = if ctypes.available >= 1.5 { 1.25 } else { 0.0 };
+    run.check_that(
+        text("C 线程不受 GIL 限制（别的程序没占用时超过一个 CPU）", "the C thread is not bound by it (more than one processor, where other programs leave it)"),
+        ctypes.used > needed,
+        format!("> {needed} ({:.1})", ctypes.available),
+        format!("{:.2}", ctypes.used),
+    );
+    Ok(())
+}
+
+/// Runs `gil.py`; its lines are shown, the last one is what it measured.
+fn measure(what: &str, seconds: &str) -> Result<Measured, Box<dyn std::error::Error>> {
+    let child = Command::new("python3")
+        .args(["gil.py", what, seconds])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child
+        .map_err(|error| format!("cannot run python3: {error}; install the package python3"))?;
+    let output = child.stdout.take().ok_or("no output")?;
+    let mut last = String::new();
+    for line in BufReader::new(output).lines() {
+        last = line?;
+        say!("{last}");
+    }
+    child.wait()?;
+    let mut numbers = last.split_whitespace().filter_map(|word| word.parse().ok());
+    let (used, available) = (numbers.next(), numbers.next());
+    Ok(Measured {
+        used: used.ok_or_else(|| format!("python3 gil.py {what} measured nothing"))?,
+        available: available.ok_or("gil.py says two numbers")?,
+    })
+}
