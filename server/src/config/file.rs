@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-use super::quantity::{Size, Time};
+use super::quantity::{Size, Time, TimeOrOff};
 use super::{
     AccessLog, Compression, Config, ControlSocket, Crashes, Files, Limits, Pattern, PluginConfig,
     RouteRule, TargetName, Timeouts, is_plugin_name,
@@ -60,6 +60,7 @@ fn line_of(text: &str, position: usize) -> usize {
 #[serde(deny_unknown_fields)]
 struct File {
     listen: Option<Vec<SocketAddr>>,
+    admin_listen: Option<Vec<SocketAddr>>,
     plugins: Option<PathBuf>,
     html: Option<PathBuf>,
     workers: Option<AtLeast<1>>,
@@ -90,7 +91,10 @@ struct FileLimits {
     body: Option<Size>,
     body_memory: Option<Size>,
     connections: Option<Between<1, 1_048_575>>,
+    connections_per_address: Option<Between<1, 1_048_575>>,
     queue: Option<Between<0, 1_048_575>>,
+    body_rate: Option<Size>,
+    write_rate: Option<Size>,
 }
 
 #[derive(Default, serde::Deserialize)]
@@ -101,6 +105,7 @@ struct FileTimeouts {
     idle: Option<Time>,
     write: Option<Time>,
     request: Option<Time>,
+    total: Option<TimeOrOff>,
     drain: Option<Time>,
 }
 
@@ -252,6 +257,7 @@ impl File {
         });
         Config {
             listen: self.listen.unwrap_or(defaults.listen),
+            admin_listen: self.admin_listen.unwrap_or(defaults.admin_listen),
             plugins: self.plugins.map_or(defaults.plugins, |path| folder.join(path)),
             html: self.html.map_or(defaults.html, |path| folder.join(path)),
             workers: self.workers.map_or(defaults.workers, |number| number.0),
@@ -282,7 +288,12 @@ impl FileLimits {
                 .body_memory
                 .map_or(defaults.body_memory, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
             connections: self.connections.map_or(defaults.connections, |number| number.0),
+            connections_per_address: self
+                .connections_per_address
+                .map_or(defaults.connections_per_address, |number| Some(number.0)),
             queue: self.queue.map_or(defaults.queue, |number| number.0),
+            body_rate: self.body_rate.map_or(defaults.body_rate, |size| size.0),
+            write_rate: self.write_rate.map_or(defaults.write_rate, |size| size.0),
         }
     }
 }
@@ -306,146 +317,12 @@ impl FileTimeouts {
             idle: self.idle.map_or(defaults.idle, |time| time.0),
             write: self.write.map_or(defaults.write, |time| time.0),
             request: self.request.map_or(defaults.request, |time| time.0),
+            total: self.total.map_or(defaults.total, |time| time.0),
             drain: self.drain.map_or(defaults.drain, |time| time.0),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("tenon.toml");
-        std::fs::write(&file, text).unwrap();
-        let prefix = format!("{}:", file.display());
-        load(&file, Config::default()).map_err(|error| error.to_string().replace(&prefix, ""))
-    }
-
-    #[test]
-    fn an_empty_file_is_the_defaults() {
-        assert_eq!(read("").unwrap(), Config::default());
-    }
-
-    #[test]
-    fn every_key_is_read() {
-        let config = read(
-            r#"
-            listen = ["127.0.0.1:0", "[::1]:8080"]
-            plugins = "p"
-            html = "/srv/html"
-            workers = 3
-            threads = 5
-            watch = false
-            server_name = ""
-            access_log = "log/access"
-            control = "ctl.sock"
-            [[routes]]
-            regex = "/user/(?<id>[0-9]+)"
-            plugin = "user"
-            [[routes]]
-            prefix = "/static"
-            files = true
-            [limits]
-            head = "8KiB"
-            target = 1000
-            headers = 50
-            body = "1GiB"
-            body_memory = 0
-            connections = 7
-            queue = 8
-            [timeouts]
-            head = "1s"
-            body = 2
-            idle = "3m"
-            write = "4h"
-            drain = "500ms"
-            [crashes]
-            folder = "crashes"
-            records = 5
-            size = "1MiB"
-            redact = false
-            [files]
-            index = ["index.htm"]
-            listing = true
-            precompressed = false
-            open = 7
-            memory = "1MiB"
-            types = { MD = "text/markdown" }
-            [[files.cache_control]]
-            prefix = "/assets"
-            extensions = ["css"]
-            value = "public, max-age=60"
-            [compression]
-            codings = ["gzip"]
-            min_size = "2KiB"
-            types = ["text/*"]
-            streams = 9
-            [plugin.shop]
-            mount = "/shop"
-            config = { colour = "red", sizes = [1, 2] }
-            compress = false
-            "#,
-        )
-        .unwrap();
-        assert_eq!(config.listen.len(), 2);
-        assert!(config.plugins.is_absolute() && config.plugins.ends_with("p"));
-        assert_eq!(config.html, Path::new("/srv/html"));
-        assert_eq!((config.workers, config.threads, config.watch), (3, 5, false));
-        assert_eq!(config.server_name, None);
-        assert!(matches!(config.access_log, AccessLog::File(path) if path.ends_with("log/access")));
-        assert!(matches!(config.control, ControlSocket::At(path) if path.ends_with("ctl.sock")));
-        assert_eq!(config.routes[0].target, TargetName::Plugin("user".to_owned()));
-        assert_eq!(config.routes[1].target, TargetName::Files);
-        assert_eq!((config.limits.head, config.limits.body), (8192, 1 << 30));
-        assert_eq!(config.timeouts.idle.as_secs(), 180);
-        assert_eq!(config.timeouts.drain.as_millis(), 500);
-        assert_eq!((config.crashes.records, config.crashes.size), (5, 1 << 20));
-        assert!(!config.crashes.redact && config.crashes.folder.unwrap().ends_with("crashes"));
-        let Files { index, listing, precompressed, open, memory, types, cache_control } =
-            &config.files;
-        assert_eq!(
-            (&index[..], *listing, *precompressed),
-            (&["index.htm".to_owned()][..], true, false)
-        );
-        assert_eq!((*open, *memory), (7, 1 << 20));
-        assert_eq!(types["md"], "text/markdown");
-        assert!(cache_control[0].matches(b"assets/a.css"));
-        let Compression { codings, min_size, types, streams } = &config.compression;
-        assert_eq!((codings.len(), *min_size, types.len(), *streams), (1, 2048, 1, 9));
-        let shop = &config.plugin["shop"];
-        assert_eq!(shop.compress, Some(false));
-        assert_eq!(shop.mount.as_deref(), Some("/shop"));
-        assert_eq!(shop.config.as_ref().unwrap()["sizes"][1], 2);
-    }
-
-    #[test]
-    fn mistakes_are_refused_with_their_line() {
-        for (text, line, expected) in [
-            ("\nlisten_on = 1", 2, "unknown field `listen_on`, expected one of `listen`"),
-            ("listen = [\"x\"]", 1, "socket address"),
-            ("\n\nthreads = 1", 3, "expected a number from 2"),
-            ("workers = 0", 1, "found 0, expected a number from 1"),
-            ("[limits]\nbody = \"1MB\"", 2, "64KiB"),
-            ("[timeouts]\n\nidle = \"0s\"", 3, "above zero"),
-            ("[timeouts]\nidel = \"1s\"", 2, "unknown field `idel`"),
-            ("[[routes]]\nregex = \"(\"", 1, "cannot be used"),
-            ("[[routes]]\nprefix = \"/x\"", 1, "expected either plugin"),
-            ("[plugin.a]\nmount = \"shop\"", 2, "expected a path"),
-            ("[plugin.\"a/b\"]", 1, "expected a plugin's name"),
-            ("watch = maybe", 1, ""),
-            ("[files]\nindex = [\"a/b\"]", 2, "the name of a file"),
-            ("[files]\nopen = 99999", 2, "a number from 0"),
-            ("[files]\ntypes = { md = \"markdown\" }", 2, "text/markdown"),
-            ("[[files.cache_control]]\nvalue = \"max-age=\"", 2, "expected directives"),
-            ("[[files.cache_control]]\nprefix = \"a\"\nvalue = \"no-store\"", 2, "expected a path"),
-            ("[compression]\ncodings = [\"deflate\"]", 2, "expected one of `br`"),
-            ("[compression]\ntypes = [\"text\"]", 2, "expected a media type"),
-        ] {
-            let error = read(text).unwrap_err();
-            assert!(error.starts_with(&format!("{line}: ")), "{text:?}: {error}");
-            assert!(error.contains(expected), "{text:?}: {error}");
-        }
-    }
-}
+#[path = "file_tests.rs"]
+mod tests;

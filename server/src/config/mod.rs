@@ -22,6 +22,8 @@ pub const DEFAULT_ROUTE: &str = r"(?<mount>/(?<plugin>[A-Za-z0-9_-]+)\.py)(?<pat
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     pub listen: Vec<SocketAddr>,
+    /// For operators: connections here have a reserve of their own.
+    pub admin_listen: Vec<SocketAddr>,
     pub plugins: PathBuf,
     pub html: PathBuf,
     pub workers: usize,
@@ -101,8 +103,17 @@ pub struct Limits {
     pub body_memory: usize,
     /// Connections of one worker; further ones wait in the kernel's queue.
     pub connections: usize,
+    /// Connections of one client address to one worker; `None`: a quarter of `connections`, and
+    /// loopback as many as it likes.
+    pub connections_per_address: Option<usize>,
     /// Requests of one worker that wait for a thread or for their turn in a plugin. 503.
     pub queue: usize,
+    /// Bytes a second that a request body must bring on average, once `timeouts.body` has passed;
+    /// 0: any. 408.
+    pub body_rate: u64,
+    /// Bytes a second that a client must take of an answer, once it has been waited for for
+    /// `timeouts.write`; 0: any.
+    pub write_rate: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,6 +128,9 @@ pub struct Timeouts {
     pub write: Duration,
     /// One call into a plugin: what takes longer hangs, and its client gets 504.
     pub request: Duration,
+    /// From the end of the request head to the end of the answer; `None`: as long as it takes. Ends
+    /// with an upgrade. 503, 504, or a cut if the answer has begun.
+    pub total: Option<Duration>,
     /// From SIGTERM, or from a new generation, to the end of a worker.
     pub drain: Duration,
 }
@@ -176,7 +190,10 @@ impl Default for Limits {
             body: 10 * 1024 * 1024,
             body_memory: 64 * 1024,
             connections: 10_000,
+            connections_per_address: None,
             queue: 1_000,
+            body_rate: 500,
+            write_rate: 500,
         }
     }
 }
@@ -189,6 +206,7 @@ impl Default for Timeouts {
             idle: Duration::from_secs(60),
             write: Duration::from_secs(60),
             request: Duration::from_secs(30),
+            total: None,
             drain: Duration::from_secs(30),
         }
     }
@@ -198,6 +216,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
+            admin_listen: Vec::new(),
             plugins: PathBuf::from("plugins"),
             html: PathBuf::from("html"),
             workers: std::thread::available_parallelism().map_or(1, usize::from),

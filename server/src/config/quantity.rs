@@ -12,6 +12,10 @@ pub struct Size(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
+/// A length of time, or `"off"` for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeOrOff(pub Option<Duration>);
+
 const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 const TIMES: [(&str, f64); 4] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
 
@@ -96,6 +100,35 @@ impl<'de> Deserialize<'de> for Time {
             fn visit_str<E: Error>(self, value: &str) -> Result<Time, E> {
                 let found = serde::de::Unexpected::Str(value);
                 time(value).map(Time).ok_or_else(|| E::invalid_value(found, &self))
+            }
+        }
+        deserializer.deserialize_any(Times)
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeOrOff {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Times;
+        impl Visitor<'_> for Times {
+            type Value = TimeOrOff;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("\"off\" or a length of time such as \"30s\" (ms, s, m, h)")
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<TimeOrOff, E> {
+                let found = serde::de::Unexpected::Signed(value);
+                let time = seconds(value as f64).ok_or_else(|| E::invalid_value(found, &self))?;
+                Ok(TimeOrOff(Some(time)))
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<TimeOrOff, E> {
+                if value == "off" {
+                    return Ok(TimeOrOff(None));
+                }
+                let found = serde::de::Unexpected::Str(value);
+                let time = time(value).ok_or_else(|| E::invalid_value(found, &self))?;
+                Ok(TimeOrOff(Some(time)))
             }
         }
         deserializer.deserialize_any(Times)

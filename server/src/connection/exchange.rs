@@ -5,6 +5,7 @@ use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::output::Output;
+use super::patience::Patience;
 use super::reading::Request;
 use super::sending::Writer;
 use super::table::{HANG_UP, READY, TURN, WOKEN};
@@ -13,7 +14,7 @@ use crate::crash::running::{self, Answer, Span};
 use crate::http::head::{Framing, Head, Version};
 use crate::http::response::ResponseHead;
 use crate::plugin::call::{Call, Facts, Step, Texts};
-use crate::plugin::gate::Entry;
+use crate::plugin::gate::{Entry, Gate};
 use crate::plugin::input::Input;
 use crate::worker::event_loop::Thread;
 
@@ -64,6 +65,8 @@ pub(super) struct Exchange {
     began: u32,
     /// How long one call into the plugin may take, in ticks.
     call_ticks: u32,
+    /// With the client, while the plugin reads the body as it comes.
+    patience: Patience,
 }
 
 impl Exchange {
@@ -121,6 +124,7 @@ impl Exchange {
             sent: 0,
             began,
             call_ticks: route.call_ticks.unwrap_or(plugin.call_ticks),
+            patience: Patience::default(),
         })
     }
 }
@@ -189,13 +193,14 @@ impl Exchange {
     }
 
     /// Enters the plugin, or waits for a place. `true`: inside.
-    fn admit(&mut self, thread: &Thread, at: Place<'_>, has_turn: bool) -> bool {
+    fn admit(&mut self, thread: &Thread, at: Place<'_>, has_turn: bool, is_operator: bool) -> bool {
         let plugin = self.call.plugin();
+        let enter = if is_operator { Gate::enter_first } else { Gate::enter };
         match self.admission {
             Admission::Inside => return true,
             Admission::Outside => {
                 self.admission = Admission::AwaitsGate;
-                if !plugin.is_threadsafe() && plugin.gate.enter(at.token) == Entry::Waiting {
+                if !plugin.is_threadsafe() && enter(&plugin.gate, at.token) == Entry::Waiting {
                     return false;
                 }
             }
@@ -204,7 +209,7 @@ impl Exchange {
         }
         if self.admission == Admission::AwaitsGate {
             self.admission = Admission::AwaitsSeat;
-            if plugin.may_block() && thread.worker.seats.enter(at.token) == Entry::Waiting {
+            if plugin.may_block() && enter(&thread.worker.seats, at.token) == Entry::Waiting {
                 return false;
             }
         }
@@ -231,7 +236,25 @@ impl Exchange {
         }
     }
 
-    fn is_waiting_for_turn(&self) -> bool {
+    /// Gives up waiting for a place. `false`: it has just been granted.
+    pub(super) fn withdraw(&mut self, thread: &Thread, at: Place<'_>) -> bool {
+        let plugin = self.call.plugin();
+        let has_left = match self.admission {
+            Admission::AwaitsGate => plugin.gate.withdraw(&at.token),
+            Admission::AwaitsSeat => thread.worker.seats.withdraw(&at.token),
+            Admission::Outside | Admission::Inside => false,
+        };
+        if has_left {
+            let has_gate = self.admission == Admission::AwaitsSeat && !plugin.is_threadsafe();
+            if has_gate && let Some(next) = plugin.gate.leave() {
+                thread.worker.grant_turn(next);
+            }
+            self.admission = Admission::Outside;
+        }
+        has_left
+    }
+
+    pub(super) fn is_waiting_for_turn(&self) -> bool {
         matches!(self.admission, Admission::AwaitsGate | Admission::AwaitsSeat)
     }
 
@@ -240,8 +263,8 @@ impl Exchange {
         let plugin = self.call.plugin();
         let limit = thread.worker.config().limits.queue;
         self.admission == Admission::Outside
-            && ((!plugin.is_threadsafe() && plugin.gate.waiting() >= limit)
-                || (plugin.may_block() && thread.worker.seats.waiting() >= limit))
+            && ((!plugin.is_threadsafe() && plugin.gate.is_full(limit))
+                || (plugin.may_block() && thread.worker.seats.is_full(limit)))
     }
 }
 
@@ -291,13 +314,13 @@ impl Connection {
                 }
                 Stage::Parked => exchange.stage = Stage::Pull,
                 Stage::End if !self.ends_in_plugin(exchange) => return None,
-                Stage::Start if exchange.finds_queue_full(thread) => {
+                Stage::Start if !self.is_operator && exchange.finds_queue_full(thread) => {
                     self.answer_instead(exchange, thread, 503, None);
                     continue;
                 }
                 Stage::Start | Stage::Pull | Stage::End => {}
             }
-            if !exchange.admit(thread, at, mem::take(&mut has_turn)) {
+            if !exchange.admit(thread, at, mem::take(&mut has_turn), self.is_operator) {
                 return self.await_turn(exchange, thread, at);
             }
             if exchange.stage == Stage::End {
@@ -352,7 +375,7 @@ impl Connection {
         thread: &Thread,
         at: Place<'_>,
     ) -> Option<Verdict> {
-        at.slot.set_deadline(0);
+        self.wait_until(0, at);
         if !exchange.is_aborted && self.flush(thread, at) == Some(Verdict::Close) {
             exchange.abort();
         }
@@ -369,13 +392,16 @@ impl Connection {
             }
             verdict => return verdict,
         }
-        let timeouts = &thread.worker.config().timeouts;
-        let timeout = match exchange.writer {
-            Writer::Raw if exchange.is_starved() => timeouts.idle,
-            _ if exchange.is_starved() => timeouts.body,
-            _ => timeouts.write,
+        let (clock, config) = (&thread.worker.clock, thread.worker.config());
+        let deadline = match exchange.writer {
+            Writer::Raw if exchange.is_starved() => clock.deadline(config.timeouts.idle),
+            _ if exchange.is_starved() => {
+                let (timeout, rate) = (config.timeouts.body, config.limits.body_rate);
+                exchange.patience.deadline(clock, timeout, rate)
+            }
+            _ => clock.deadline(config.timeouts.write),
         };
-        at.slot.set_deadline(thread.worker.clock.deadline(timeout));
+        self.wait_until(deadline, at);
         Some(Verdict::Wait)
     }
 
@@ -401,6 +427,7 @@ impl Connection {
         let call = &mut exchange.call;
         let step =
             thread.in_plugin(plugin, running, || if is_start { call.start() } else { call.pull() });
+        exchange.patience.saw(&thread.worker.clock, exchange.call.input.take_count());
         if !exchange.call.interim.is_empty() {
             self.output.bytes.append(&mut exchange.call.interim);
         }
@@ -422,6 +449,7 @@ impl Connection {
         at: Place<'_>,
     ) -> Next {
         at.slot.end_request();
+        self.request_end = 0;
         thread.log(self, &exchange.head, &exchange.bytes, exchange.status, exchange.sent);
         if exchange.is_aborted {
             return Next::Verdict(Verdict::Close);

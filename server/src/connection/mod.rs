@@ -9,6 +9,7 @@ mod coded;
 mod exchange;
 mod moving;
 pub mod output;
+mod patience;
 mod reading;
 mod receiving;
 mod sending;
@@ -18,6 +19,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::net::Shutdown;
 use socket2::SockRef;
@@ -25,15 +27,19 @@ use socket2::SockRef;
 use crate::http::date;
 use crate::http::head::Version;
 use crate::http::response::{Persistence, ResponseFraming, ResponseHead};
+use crate::worker::clients::Pass;
 use crate::worker::event_loop::Thread;
 use exchange::Exchange;
 use moving::Begun;
 use output::{Output, Sent};
+use patience::Patience;
 use receiving::Receiving;
 use table::{DRAIN, EXPIRED, HANG_UP, READY, Slot, Token};
 
 /// Bytes that a client may still send behind a refusal before the connection is cut.
 const LINGER_LIMIT: usize = 256 * 1024;
+/// And how long it may take over them.
+const LINGER_TIME: Duration = Duration::from_secs(5);
 
 /// What the thread does with a connection after a step.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,6 +88,14 @@ pub struct Connection {
     scanned: usize,
     output: Output,
     phase: Phase,
+    /// With a client that takes its answers slowly.
+    patience: Patience,
+    /// When the request that is being answered must be at its end, in ticks; 0: at no time.
+    request_end: u32,
+    /// It came in where operators do.
+    is_operator: bool,
+    /// Its place among those of its address.
+    _pass: Option<Pass>,
     /// The socket may have bytes: it has not said that it is empty.
     is_readable: bool,
     /// The peer has closed its side.
@@ -103,8 +117,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(socket: Arc<OwnedFd>) -> Self {
+    pub fn new(socket: Arc<OwnedFd>, pass: Option<Pass>, is_operator: bool) -> Self {
         Self {
+            patience: Patience::default(),
+            request_end: 0,
+            is_operator,
+            _pass: pass,
             socket,
             ends: None,
             input: Vec::new(),
@@ -146,7 +164,8 @@ impl Connection {
         {
             return verdict;
         }
-        if notices & DRAIN != 0 && self.is_idle() {
+        let may_end = self.is_idle() || matches!(self.phase, Phase::Linger { .. });
+        if notices & DRAIN != 0 && may_end {
             return Verdict::Close;
         }
         // An empty connection keeps no buffer: the thread lends its own.
@@ -204,24 +223,43 @@ impl Connection {
     fn flush(&mut self, thread: &Thread, at: Place<'_>) -> Option<Verdict> {
         match self.output.send(&self.socket) {
             Ok(Sent::All) => {
-                self.is_blocked = false;
+                self.end_blockade(thread);
                 None
             }
-            Ok(Sent::Blocked { has_moved }) => {
-                if has_moved || !self.is_blocked {
-                    let timeouts = &thread.worker.config().timeouts;
-                    at.slot.set_deadline(thread.worker.clock.deadline(timeouts.write));
+            Ok(Sent::Blocked { moved }) => {
+                if moved > 0 || !self.is_blocked {
+                    let (clock, config) = (&thread.worker.clock, thread.worker.config());
+                    self.patience.saw(clock, moved);
+                    let (timeout, rate) = (config.timeouts.write, config.limits.write_rate);
+                    let deadline = self.patience.deadline(clock, timeout, rate);
+                    self.wait_until(deadline, at);
                 }
                 self.is_blocked = true;
                 Some(Verdict::Wait)
             }
             Ok(Sent::Paused) => {
-                self.is_blocked = false;
+                self.end_blockade(thread);
                 Some(Verdict::Yield)
             }
             // The peer is gone, or must be told by a cut that the answer is not whole.
             Err(_) => Some(Verdict::Close),
         }
+    }
+
+    /// The client takes bytes again.
+    fn end_blockade(&mut self, thread: &Thread) {
+        if mem::take(&mut self.is_blocked) {
+            self.patience.saw(&thread.worker.clock, 0);
+        }
+    }
+
+    /// Waits for something, but not beyond the end of the time for the whole request.
+    fn wait_until(&self, deadline: u32, at: Place<'_>) {
+        at.slot.set_deadline(match (deadline, self.request_end) {
+            (deadline, 0) => deadline,
+            (0, end) => end,
+            (deadline, end) => deadline.min(end),
+        });
     }
 
     fn persistence(&self, thread: &Thread, keeps_alive: bool) -> Persistence {
@@ -241,7 +279,8 @@ impl Connection {
             return Next::Verdict(Verdict::Close);
         }
         let _ = rustix::net::shutdown(&*self.socket, Shutdown::Write);
-        at.slot.set_deadline(thread.worker.clock.deadline(thread.worker.config().timeouts.idle));
+        let time = LINGER_TIME.min(thread.worker.config().timeouts.idle);
+        at.slot.set_deadline(thread.worker.clock.deadline(time));
         self.phase = Phase::Linger { discarded: 0 };
         Next::Go
     }
@@ -284,6 +323,8 @@ impl Connection {
             Phase::Exchange(mut exchange) => {
                 if exchange.is_parked() {
                     self.give_up(&mut exchange, thread);
+                } else if exchange.is_waiting_for_turn() {
+                    self.give_up_turn(&mut exchange, thread, at);
                 }
                 // Else the plugin was at work, and the deadline is one of the past.
                 self.phase = Phase::Exchange(exchange);
@@ -323,7 +364,7 @@ impl Connection {
     /// The next cut must look like one, even where the end of the connection ends the body.
     fn reset_on_close(&self) {
         // Without it the close is an ordinary one; there is nothing better to do.
-        let _ = SockRef::from(&self.socket).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }
 }
 

@@ -18,6 +18,7 @@ use crate::http::body::BodyDecoder;
 use crate::http::head::{Head, Parsed};
 use crate::plugin::input::{Input, Stored};
 use crate::respond::Target;
+use crate::worker::clients::Pass;
 use crate::worker::event_loop::Thread;
 
 /// A request whose body was on its way when its connection moved.
@@ -47,6 +48,7 @@ impl Connection {
                 has_unread_input: self.has_unread_input,
                 time_left: slot.time_left(now),
                 hops: self.hops,
+                is_operator: self.is_operator,
             },
             head: &[],
             body: Body::None,
@@ -72,9 +74,9 @@ impl Connection {
     }
 
     /// A connection as it has come from another process; the next step goes on with it.
-    pub fn arrived(arrival: Arrival) -> Self {
+    pub fn arrived(arrival: Arrival, pass: Option<Pass>) -> Self {
         let Arrival { socket, state, head, body, input, output, tail } = arrival;
-        let mut connection = Self::new(Arc::new(socket));
+        let mut connection = Self::new(Arc::new(socket), pass, state.is_operator);
         connection.is_fresh = state.is_fresh;
         connection.is_closing = state.is_closing;
         connection.has_unread_input = state.has_unread_input;

@@ -66,7 +66,8 @@ pub enum Sent {
     All,
     /// The socket takes no more; epoll says when it does.
     Blocked {
-        has_moved: bool,
+        /// Bytes that it took before that.
+        moved: u64,
     },
     /// More could be sent, but others should have their turn.
     Paused,
@@ -148,7 +149,7 @@ impl Output {
     pub fn send(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
         let before = self.left();
         Ok(match self.send_some(socket)? {
-            Sent::Blocked { .. } => Sent::Blocked { has_moved: self.left() < before },
+            Sent::Blocked { .. } => Sent::Blocked { moved: before.saturating_sub(self.left()) },
             sent => sent,
         })
     }
@@ -211,7 +212,7 @@ fn send_bytes(socket: &OwnedFd, bytes: &[u8], position: &mut usize) -> std::io::
         match rustix::io::write(socket.as_fd(), &bytes[*position..]) {
             Ok(count) => *position += count,
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Ok(Sent::Blocked { has_moved: false }),
+            Err(Errno::AGAIN) => return Ok(Sent::Blocked { moved: 0 }),
             Err(error) => return Err(error.into()),
         }
     }
@@ -260,7 +261,7 @@ fn send_file(
                 budget = budget.saturating_sub(sent as u64);
             }
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Ok(Sent::Blocked { has_moved: false }),
+            Err(Errno::AGAIN) => return Ok(Sent::Blocked { moved: 0 }),
             Err(error) => return Err(error.into()),
         }
     }

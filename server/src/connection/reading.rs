@@ -5,6 +5,7 @@ use rustix::io::Errno;
 use super::coded::{CodedBody, CodedFraming, Coder, Source};
 use super::exchange::Exchange;
 use super::output::Tail;
+use super::patience::Patience;
 use super::receiving::Receiving;
 use super::{Connection, Next, Phase, Place, Verdict, answer_head};
 use crate::http::body::BodyDecoder;
@@ -246,6 +247,9 @@ impl Connection {
         let decoder = BodyDecoder::new(head.framing, limit);
         let may_send = self.output.is_empty();
         let began = thread.worker.clock.tick();
+        self.patience = Patience::default();
+        let timeout = thread.worker.config().timeouts.total;
+        self.request_end = timeout.map_or(0, |timeout| thread.worker.clock.deadline(timeout));
         let socket = self.socket.clone();
         if plugin.streams_input() {
             let all = length + rest.len();

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 
 use super::exchange::Exchange;
+use super::patience::Patience;
 use super::{Connection, Next, Phase, Place, Verdict};
 use crate::handoff::message;
 use crate::http::body::BodyDecoder;
@@ -21,6 +22,8 @@ pub(super) struct Receiving {
     decoder: BodyDecoder,
     memory: Vec<u8>,
     file: Option<File>,
+    /// With the client that sends it.
+    patience: Patience,
 }
 
 /// Why receiving ended early.
@@ -32,7 +35,7 @@ enum Failure {
 
 impl Receiving {
     pub(super) fn new(exchange: Box<Exchange>, decoder: BodyDecoder) -> Self {
-        Self { exchange, decoder, memory: Vec::new(), file: None }
+        Self::resumed(exchange, decoder, Vec::new(), None)
     }
 
     /// One that began in another process, with what had arrived there.
@@ -42,7 +45,7 @@ impl Receiving {
         memory: Vec<u8>,
         file: Option<File>,
     ) -> Self {
-        Self { exchange, decoder, memory, file }
+        Self { exchange, decoder, memory, file, patience: Patience::default() }
     }
 
     /// The head of the request.
@@ -124,8 +127,10 @@ impl Connection {
                 Err(failure) => break self.refuse_body(thread, failure),
             }
             if !self.is_readable {
-                let timeout = thread.worker.config().timeouts.body;
-                at.slot.set_deadline(thread.worker.clock.deadline(timeout));
+                let config = thread.worker.config();
+                let (timeout, rate) = (config.timeouts.body, config.limits.body_rate);
+                let clock = &thread.worker.clock;
+                self.wait_until(receiving.patience.deadline(clock, timeout, rate), at);
                 self.input = bytes;
                 self.phase = Phase::Body(receiving);
                 break Next::Verdict(Verdict::Wait);
@@ -133,7 +138,10 @@ impl Connection {
             match self.read(&mut buffer) {
                 // The client left before its request was whole.
                 Ok(0) => break Next::Verdict(Verdict::Close),
-                Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+                Ok(count) => {
+                    receiving.patience.saw(&thread.worker.clock, count as u64);
+                    bytes.extend_from_slice(&buffer[..count]);
+                }
                 Err(Errno::AGAIN) => {}
                 Err(_) => break Next::Verdict(Verdict::Close),
             }

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::exchange::{Exchange, Stage};
 use super::output::Tail;
-use super::{Connection, answer_head};
+use super::{Connection, Place, answer_head};
 use crate::http::head::Version;
 use crate::http::response::{
     LAST_CHUNK, Persistence, ResponseFraming, encode_chunk_head, status_has_body,
@@ -217,6 +217,13 @@ impl Connection {
         self.break_off(exchange, 504, Some(&detail), thread);
     }
 
+    /// The time for the whole request is over, and the plugin has not even begun.
+    pub(super) fn give_up_turn(&mut self, exchange: &mut Exchange, thread: &Thread, at: Place<'_>) {
+        if self.request_end != 0 && exchange.withdraw(thread, at) {
+            self.answer_instead(exchange, thread, 503, None);
+        }
+    }
+
     fn break_off(
         &mut self,
         exchange: &mut Exchange,
@@ -275,7 +282,11 @@ impl Connection {
         let version = exchange.head.version;
         let length = head.content_length().or(known);
         let (framing, writer) = match length {
-            _ if status == 101 => (ResponseFraming::Upgrade, Writer::Raw),
+            _ if status == 101 => {
+                // The request is answered; what follows is another protocol's.
+                self.request_end = 0;
+                (ResponseFraming::Upgrade, Writer::Raw)
+            }
             _ if !status_has_body(status) => (ResponseFraming::None, Writer::Discard),
             Some(length) => (ResponseFraming::Length(length), Writer::Length { left: length }),
             None if exchange.is_head_request() => (ResponseFraming::None, Writer::Discard),

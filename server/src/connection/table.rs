@@ -131,11 +131,19 @@ pub struct Table {
     free: Mutex<Vec<u32>>,
     open: AtomicUsize,
     limit: usize,
+    /// Of these, so many are for operators.
+    for_operators: usize,
 }
 
 impl Table {
     /// For at most `limit` connections at a time (and no more than an id can name).
     pub fn new(limit: usize) -> Self {
+        Self::with_reserve(limit, 0)
+    }
+
+    /// And for `reserve` more of operators.
+    pub fn with_reserve(limit: usize, reserve: usize) -> Self {
+        let limit = limit + reserve;
         // The slot whose number is all ones marks the end of a request, see `end_request`.
         let limit = limit.clamp(1, (1 << SLOT_BITS) - 1);
         let blocks = (0..limit.div_ceil(BLOCK)).map(|_| OnceLock::new()).collect();
@@ -145,6 +153,7 @@ impl Table {
             free: Mutex::new(Vec::new()),
             open: AtomicUsize::new(0),
             limit,
+            for_operators: reserve,
         }
     }
 
@@ -153,12 +162,24 @@ impl Table {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// For all but operators.
     pub fn is_full(&self) -> bool {
-        self.open() >= self.limit
+        !self.has_room_for(1)
     }
 
     pub fn has_room_for(&self, count: usize) -> bool {
-        self.open() + count <= self.limit
+        self.open() + count + self.for_operators <= self.limit
+    }
+
+    /// Those that have waited longest for something, at most `count`.
+    pub fn longest_waiting(&self, count: usize) -> Vec<(Token, &Slot)> {
+        let mut waiting: Vec<_> = self
+            .slots()
+            .map(|(token, slot)| (slot.deadline.load(Ordering::Relaxed), token, slot))
+            .filter(|(deadline, _, _)| *deadline != 0)
+            .collect();
+        waiting.sort_unstable_by_key(|(deadline, _, _)| *deadline);
+        waiting.into_iter().take(count).map(|(_, token, slot)| (token, slot)).collect()
     }
 
     pub fn slot(&self, number: u32) -> Option<&Slot> {
@@ -274,6 +295,10 @@ mod tests {
         assert!(table.reserve().is_none());
         table.vacate(first, table.find(first).unwrap());
         assert!(table.reserve().is_some());
+        let table = Table::with_reserve(1, 1);
+        assert!(!table.is_full() && table.reserve().is_some());
+        assert!(table.is_full(), "the last place is not for everybody");
+        assert!(table.reserve().is_some() && table.reserve().is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::epoll;
+use socket2::SockRef;
 
 use super::channel::{self, Channel};
 use super::message::{Arrival, MOST, Reader};
@@ -77,7 +78,10 @@ fn insert(worker: &'static Worker, arrival: Arrival) {
     if arrival.state.time_left != 0 {
         slot.set_deadline(worker.clock.tick().saturating_add(arrival.state.time_left));
     }
-    let connection = Connection::arrived(arrival);
+    let peer = SockRef::from(&arrival.socket).peer_addr().ok().and_then(|peer| peer.as_socket());
+    // It was let in before: here it is counted, but not refused.
+    let pass = peer.and_then(|peer| worker.clients.enter(peer.ip()).ok()).flatten();
+    let connection = Connection::arrived(arrival, pass);
     let socket = connection.socket();
     *slot.lock() = Some(connection);
     if worker.watch(socket.as_fd(), token).is_err() {

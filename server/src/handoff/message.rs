@@ -51,6 +51,8 @@ pub struct State {
     pub time_left: u32,
     /// How often it has moved since it was last served.
     pub hops: u8,
+    /// It came in where operators do.
+    pub is_operator: bool,
 }
 
 /// A request body as far as it has arrived.
@@ -162,7 +164,8 @@ impl<'b> Message<'b> {
         let state = &parcel.state;
         let flags = u8::from(state.is_fresh)
             | u8::from(state.is_closing) << 1
-            | u8::from(state.has_unread_input) << 2;
+            | u8::from(state.has_unread_input) << 2
+            | u8::from(state.is_operator) << 3;
         self.raw(&[flags, state.hops])?;
         self.raw(&state.time_left.to_le_bytes())?;
         self.text(&[parcel.head])?;
@@ -304,6 +307,7 @@ impl<'m, D: Iterator<Item = OwnedFd>> Reader<'m, D> {
             has_unread_input: flags & 4 != 0,
             time_left,
             hops,
+            is_operator: flags & 8 != 0,
         };
         let head = self.text()?;
         let body = match self.array()? {

@@ -26,18 +26,36 @@ pub enum Entry {
     Waiting,
 }
 
+impl<T: PartialEq> Gate<T> {
+    /// Takes a ticket back. `false`: it does not wait any more, its place is on its way.
+    pub fn withdraw(&self, ticket: &T) -> bool {
+        let mut state = self.state();
+        let found = state.waiting.iter().position(|waiting| waiting == ticket);
+        found.is_some_and(|position| state.waiting.remove(position).is_some())
+    }
+}
+
 impl<T> Gate<T> {
     pub fn new(places: usize) -> Self {
         Self { state: Mutex::new(State { free: places, waiting: VecDeque::new() }) }
     }
 
     pub fn enter(&self, ticket: T) -> Entry {
+        self.enter_queue(ticket, VecDeque::push_back)
+    }
+
+    /// As `enter`; those who wait already wait longer.
+    pub fn enter_first(&self, ticket: T) -> Entry {
+        self.enter_queue(ticket, VecDeque::push_front)
+    }
+
+    fn enter_queue(&self, ticket: T, push: fn(&mut VecDeque<T>, T)) -> Entry {
         let mut state = self.state();
         if state.free > 0 {
             state.free -= 1;
             return Entry::Entered;
         }
-        state.waiting.push_back(ticket);
+        push(&mut state.waiting, ticket);
         Entry::Waiting
     }
 
@@ -50,6 +68,12 @@ impl<T> Gate<T> {
             state.free += 1;
         }
         next
+    }
+
+    /// There is no place, and so many wait for one already.
+    pub fn is_full(&self, limit: usize) -> bool {
+        let state = self.state();
+        state.free == 0 && state.waiting.len() >= limit
     }
 
     /// How many wait.
@@ -79,5 +103,10 @@ mod tests {
         assert_eq!(gate.leave(), Some(4));
         assert_eq!(gate.leave(), None);
         assert_eq!(gate.enter(5), Entry::Entered);
+        assert_eq!(gate.enter(6), Entry::Waiting);
+        assert_eq!(gate.enter_first(7), Entry::Waiting);
+        assert!(gate.withdraw(&6) && !gate.withdraw(&6));
+        assert_eq!(gate.leave(), Some(7));
+        assert_eq!(gate.leave(), None);
     }
 }

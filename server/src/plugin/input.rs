@@ -40,6 +40,8 @@ pub struct Input {
     /// Nothing else waits to be sent, so an interim response may go out at once.
     may_send: bool,
     expects_continue: bool,
+    /// Bytes that came from the socket since `take_count`.
+    count: u64,
     /// The last `read` found nothing yet: the plugin's `next` is due when bytes arrive.
     pub starved: bool,
 }
@@ -57,7 +59,15 @@ pub enum Stored<'i> {
 
 impl Input {
     fn new(source: Source, socket: Arc<OwnedFd>, may_send: bool) -> Self {
-        Self { source, position: 0, socket, may_send, expects_continue: false, starved: false }
+        Self {
+            source,
+            position: 0,
+            socket,
+            may_send,
+            expects_continue: false,
+            starved: false,
+            count: 0,
+        }
     }
 
     pub fn memory(bytes: Vec<u8>, socket: Arc<OwnedFd>, may_send: bool) -> Self {
@@ -165,7 +175,8 @@ impl Input {
             match result {
                 Ok(0) if stream.decoder.is_none() => stream.ended = true,
                 Ok(0) => return raw::ERROR.into(),
-                Ok(_) | Err(Errno::INTR) => {}
+                Ok(count) => self.count += count as u64,
+                Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     self.starved = true;
                     return raw::PENDING.into();
@@ -173,6 +184,11 @@ impl Input {
                 Err(_) => return raw::ERROR.into(),
             }
         }
+    }
+
+    /// How many bytes have come from the socket since the last call.
+    pub fn take_count(&mut self) -> u64 {
+        std::mem::take(&mut self.count)
     }
 
     /// After 101: the bytes that arrive are the plugin's, as they are.

@@ -9,8 +9,11 @@ use crate::control::PluginSpec;
 /// One line per address, and one per plugin with its URL or the reason why it is not served.
 pub fn print(generation: &Generation) {
     let mut text = String::new();
-    for listening in &generation.listening {
-        text.push_str(&format!("listening on http://{}/\n", listening.bound));
+    let operators = generation.config.admin_listen.len();
+    let public = generation.listening.len().saturating_sub(operators);
+    for (number, listening) in generation.listening.iter().enumerate() {
+        let whom = if number < public { "" } else { "for operators " };
+        text.push_str(&format!("listening {whom}on http://{}/\n", listening.bound));
     }
     let base = generation.listening.first().map(|listening| listening.bound);
     let base = base.map(|address| format!("http://{address}")).unwrap_or_default();

@@ -35,22 +35,21 @@ fn rows(config: &Config) -> usize {
     config.workers * 4 + 4
 }
 
-/// Opens what is not open yet; what `present` has is taken from there.
+/// Opens what is not open yet, operators' addresses last; what `present` has is taken from there.
 ///
 /// # Errors
 /// In plain words: an address cannot be listened on.
-pub fn listen(
-    addresses: &[SocketAddr],
-    present: &[Arc<Listening>],
-) -> Result<Vec<Arc<Listening>>, String> {
+pub fn listen(config: &Config, present: &[Arc<Listening>]) -> Result<Vec<Arc<Listening>>, String> {
+    // Each is taken once: the same address may stand there twice, with port 0.
+    let mut present: Vec<_> = present.to_vec();
     let open = |configured: &SocketAddr| {
-        if let Some(listening) = present.iter().find(|one| one.configured == *configured) {
-            return Ok(listening.clone());
+        if let Some(found) = present.iter().position(|one| one.configured == *configured) {
+            return Ok(present.remove(found));
         }
         let (bound, socket) = spawn::listen(*configured)?;
         Ok(Arc::new(Listening { configured: *configured, bound, socket }))
     };
-    addresses.iter().map(open).collect()
+    config.listen.iter().chain(&config.admin_listen).map(open).collect()
 }
 
 impl Generation {

@@ -105,12 +105,13 @@ pub fn run(options: Options) -> ExitCode {
 
 fn serve(options: Options) -> Result<(), String> {
     descriptors::keep_from_children();
+    descriptors::raise_limit();
     // Before any thread is there, so that all of them have it; children begin with none blocked.
     signals().thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
     let (sender, inbox) = unbounded();
     wait_for_signals(sender.clone()).map_err(|error| format!("cannot start a thread: {error}"))?;
     // Before anything is built, so that a port that is taken is said at once.
-    let listening = generation::listen(&options.config.listen, &[])?;
+    let listening = generation::listen(&options.config, &[])?;
     let _watch = start_watch(&options, &sender);
     let collector = Collector::start(&options.config)
         .map_err(|error| format!("cannot keep records of crashes: {error}"))?;
@@ -250,7 +251,7 @@ impl Supervisor {
             tracing::error!("what serves now stays, until the folder above is mended");
         }
         if !self.is_stopping && !is_held && (is_new || is_forced) {
-            match generation::listen(&config.listen, listening) {
+            match generation::listen(&config, listening) {
                 Ok(opened) => *listening = opened,
                 Err(error) => tracing::error!("{error}: the old addresses stay in use"),
             }

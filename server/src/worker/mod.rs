@@ -4,6 +4,7 @@
 //! `monitor` watches over them, `listener` accepts. What happens on a connection is in
 //! `crate::connection`.
 
+pub mod clients;
 pub mod event_loop;
 pub mod lead;
 pub mod listener;
@@ -29,6 +30,7 @@ use crate::plugin::gate::Gate;
 use crate::plugin::host::Alarm;
 use crate::respond::Site;
 use crate::scoreboard::{Scoreboard, ThreadCell};
+use clients::Clients;
 use lead::Lead;
 use listener::Listener;
 use monitor::{Clock, Monitor};
@@ -51,6 +53,11 @@ const HANDING_OVER: u8 = 1;
 /// or because this process has crashed and will end.
 const DYING: u8 = 2;
 
+/// Connections that are looked at in one go for idle ones that can be ended.
+const SHED: usize = 64;
+/// Connections of operators above the limit for all.
+pub const OPERATORS: usize = 16;
+
 /// What the threads of a worker share. There is one in a process, and it is never freed.
 pub struct Worker {
     pub spec: WorkerSpec,
@@ -64,6 +71,7 @@ pub struct Worker {
     /// The events that each thread has at hand.
     batches: Vec<Stealer<(u64, u32)>>,
     pub listeners: Vec<Listener>,
+    pub clients: Clients,
     pub access_log: AccessLog,
     /// Connections that are owned by this queue and wait for a thread.
     ready: SegQueue<Token>,
@@ -249,6 +257,17 @@ impl Worker {
         use epoll::EventFlags as Flags;
         let interest = Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET;
         epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token.to_u64()), interest)
+    }
+
+    /// All places are taken and somebody waits for one: ends connections that have been idle for longest, as they hold what
+    /// others wait for. Those that are not idle do not mind.
+    fn shed(&self) {
+        if !self.table.is_full() || !self.listeners.iter().any(Listener::is_waited_for) {
+            return;
+        }
+        for (token, slot) in self.table.longest_waiting(SHED) {
+            self.notify(token, slot, DRAIN);
+        }
     }
 
     pub fn on_connection_opened(&self) {

@@ -61,6 +61,11 @@ impl Clock {
         self.tick().saturating_add(ticks).saturating_add(1)
     }
 
+    #[cfg(test)]
+    pub fn set(&self, tick: u32) {
+        self.tick.store(tick, Ordering::Relaxed);
+    }
+
     fn advance(&self) {
         let tick = self.start.elapsed().as_millis() / 100 + 1;
         self.tick.store(u32::try_from(tick).unwrap_or(u32::MAX), Ordering::Relaxed);
@@ -141,11 +146,12 @@ impl Monitor {
                     // A signal to this very process always finds it.
                     let _ = rustix::process::kill_process(me, rustix::process::Signal::KILL);
                 }
+                // Paused for want of descriptors or places: try again.
+                worker.listeners.iter().for_each(|listener| listener.resume(worker));
                 if !worker.table.is_full() {
-                    // Paused for want of descriptors: try again.
-                    worker.listeners.iter().for_each(|listener| listener.resume(worker));
                     worker.channel.resume(worker);
                 }
+                worker.shed();
                 next_sweep = now + SWEEP;
             }
             let due = self.fire_timers(worker, now);

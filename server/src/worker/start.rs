@@ -13,11 +13,12 @@ use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
+use super::clients::Clients;
 use super::event_loop::Thread;
 use super::lead::Lead;
 use super::listener::Listener;
 use super::monitor::{Clock, Monitor};
-use super::{CONTROL, GIVEN_BACK, STAYING, WAKE, Worker};
+use super::{CONTROL, GIVEN_BACK, OPERATORS, STAYING, WAKE, Worker};
 use crate::access_log::AccessLog;
 use crate::connection::table::Table;
 use crate::control::{Refusal, ToSupervisor, ToWorker, WorkerSpec};
@@ -143,15 +144,20 @@ fn build(
     add(&event_fd, WAKE)?;
     add(&control, CONTROL)?;
     let batches: Vec<Batch> = (0..spec.config.threads).map(|_| Batch::new_fifo()).collect();
+    let public = listeners.len().saturating_sub(spec.config.admin_listen.len());
+    let reserve = if spec.config.admin_listen.is_empty() { 0 } else { OPERATORS };
     let listeners = listeners.into_iter().enumerate();
     let worker = Worker {
-        table: Table::new(spec.config.limits.connections),
+        table: Table::with_reserve(spec.config.limits.connections, reserve),
+        clients: Clients::new(&spec.config),
         lead: Lead::default(),
         monitor: Monitor::default(),
         clock: Clock::default(),
         seats: Gate::new(spec.config.threads - 1),
         batches: batches.iter().map(Batch::stealer).collect(),
-        listeners: listeners.map(|(number, socket)| Listener::new(socket, number)).collect(),
+        listeners: listeners
+            .map(|(number, socket)| Listener::new(socket, number, number >= public))
+            .collect(),
         access_log: AccessLog::open(&spec.config.access_log)?,
         ready: SegQueue::new(),
         left_over: SegQueue::new(),

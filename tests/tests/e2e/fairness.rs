@@ -96,6 +96,8 @@ fn connections_above_the_limit_wait() {
     let mut first: Vec<_> = (0..3).map(|_| server.client()).collect();
     for client in &mut first {
         assert_eq!(client.get("/").status, 200);
+        // In the middle of a request: it is not idle.
+        client.send("GET / HTTP/1.1\r\nHost");
     }
     let mut fourth = server.client();
     fourth.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");

@@ -11,6 +11,7 @@ mod fairness;
 mod handoff;
 mod http;
 mod languages;
+mod limits;
 mod peers;
 mod readme;
 mod serving;

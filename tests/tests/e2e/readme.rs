@@ -75,6 +75,8 @@ fn every_configuration_key_in_the_readme_is_taken() {
         let value = match key.as_str() {
             "workers" => "1",
             "routes" => "[]",
+            "control" => "\"\"",
+            "limits.connections_per_address" => "5",
             "plugin.a.mount" => "\"/m\"",
             "plugin.a.config" => "{ x = 1 }",
             "plugin.a.request_timeout" => "\"5s\"",
