@@ -24,6 +24,7 @@ pub struct Setup {
     command: String,
     arguments: Vec<String>,
     config: String,
+    log_level: String,
     folder: tempfile::TempDir,
 }
 
@@ -39,6 +40,7 @@ impl Setup {
             command: "serve".to_owned(),
             arguments: ["--listen", "127.0.0.1:0", "--workers", "1"].map(str::to_owned).to_vec(),
             config: String::new(),
+            log_level: "debug".to_owned(),
             folder,
         };
         std::fs::write(setup.folder.path().join("html/index.html"), "<h1>index</h1>")
@@ -72,6 +74,12 @@ impl Setup {
         self
     }
 
+    /// How much the server logs; everything, unless told otherwise.
+    pub fn log_level(mut self, level: &str) -> Self {
+        level.clone_into(&mut self.log_level);
+        self
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -102,7 +110,7 @@ impl Setup {
             .arg(&self.command)
             .args(&self.arguments)
             .current_dir(self.folder.path())
-            .env("TENON_LOG", "debug")
+            .env("TENON_LOG", &self.log_level)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

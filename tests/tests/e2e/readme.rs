@@ -76,6 +76,8 @@ fn every_configuration_key_in_the_readme_is_taken() {
             "workers" => "1",
             "routes" => "[]",
             "control" => "\"\"",
+            "crashes.folder" => "\"crashes\"",
+            "compression.types" => "[]",
             "limits.connections_per_address" => "5",
             "plugin.a.mount" => "\"/m\"",
             "plugin.a.config" => "{ x = 1 }",
