@@ -32,6 +32,9 @@ impl Shared {
     }
 }
 
+/// One kind of client.
+type Run = fn(&Shared);
+
 /// Asks for everything there is and looks at every answer.
 fn good_client(shared: &Shared) {
     let body = "b".repeat(10_000);
@@ -168,8 +171,7 @@ fn a_mixed_load_leaves_nothing_behind() {
         slow: Arc::default(),
         hostile: Arc::default(),
     };
-    let kinds: [(fn(&Shared), usize); 3] =
-        [(good_client, 3), (slow_clients, 1), (hostile_client, 2)];
+    let kinds: [(Run, usize); 3] = [(good_client, 3), (slow_clients, 1), (hostile_client, 2)];
     let threads: Vec<_> = kinds
         .into_iter()
         .flat_map(|(run, count)| std::iter::repeat_n(run, count))
