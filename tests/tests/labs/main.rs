@@ -1,5 +1,7 @@
 //! The labs, as scripts and as people use them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod lessons;
 mod pages;
 mod regex;
+mod safety;
