@@ -1,7 +1,8 @@
 //! A pipe in both directions: a pair of connected sockets, as Python's Pipe() is.
 
+use lab::fork::end_text;
 use lab::{Experiment, Fork, Limits, Outcome, Parameter, Run, fork, say, text};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::waitpid;
 use nix::unistd::{read, write};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
@@ -61,8 +62,8 @@ fn run(run: &mut Run) -> Outcome {
     );
     run.check(
         text("子进程看到另一端关闭，正常结束", "the child saw the other end close and ended well"),
-        format!("{:?}", WaitStatus::Exited(child, 0)),
-        format!("{status:?}"),
+        "exit 0",
+        end_text(status),
     );
     Ok(())
 }

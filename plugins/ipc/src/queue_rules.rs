@@ -86,8 +86,8 @@ fn run(run: &mut Run) -> Outcome {
     taker.join(None)?;
     run.check(
         text("先进先出：另一个进程取到 0", "first in, first out: the other process got 0"),
-        "Some(0)",
-        format!("{:?}", taker.exit_code()),
+        0,
+        taker.exit_text(),
     );
     say!("put() 阻塞了 {time:.2?}" | "put() blocked for {time:.2?}");
     waited(run, time);

@@ -118,11 +118,7 @@ fn run(run: &mut Run) -> Outcome {
         );
         run.value("lost", text("漏掉的数据", "entries lost"), entries - got.len().min(entries));
     }
-    run.check(
-        text("写进程正常结束", "the writer ended well"),
-        "Some(0)",
-        format!("{:?}", pw.exit_code()),
-    );
+    run.check(text("写进程正常结束", "the writer ended well"), 0, pw.exit_text());
     Ok(())
 }
 

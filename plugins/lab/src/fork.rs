@@ -2,6 +2,7 @@
 //!
 //! `unsafe`: forking is sound where the process has one thread, and this looks first.
 
+use nix::sys::wait::WaitStatus;
 use nix::unistd::ForkResult;
 pub use nix::unistd::Pid;
 
@@ -30,6 +31,15 @@ pub fn fork() -> std::io::Result<Fork> {
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Fork::Parent(child)),
         ForkResult::Child => Ok(Fork::Child),
+    }
+}
+
+/// How a process ended, in a word or two: `exit 0`, or the signal's name.
+pub fn end_text(status: WaitStatus) -> String {
+    match status {
+        WaitStatus::Exited(_, code) => format!("exit {code}"),
+        WaitStatus::Signaled(_, signal, _) => signal.to_string(),
+        other => format!("{other:?}"),
     }
 }
 

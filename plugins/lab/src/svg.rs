@@ -7,8 +7,10 @@ use crate::text::escape;
 
 /// Height of a line of text with some air.
 const ROW: f64 = 26.0;
+/// Pictures up to this width fit on a phone.
+const SMALL: f64 = 320.0;
 /// Width of pictures that fill their column.
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 640.0;
 
 /// A picture that is being drawn. Lengths are in CSS pixels.
 #[derive(Clone, Debug)]
@@ -73,8 +75,10 @@ impl Svg {
     /// The whole document; the title is for those who do not see it.
     pub fn finish(&self, title: &str) -> String {
         let Self { width, height, body } = self;
+        // Such a picture is not made smaller than its letters can be read.
+        let class = if *width > SMALL { "wide" } else { "" };
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"{class}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
              width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\"><title>{}</title>{body}</svg>",
             escape(title)
         )

@@ -3,8 +3,9 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use lab::fork::end_text;
 use lab::{Experiment, Fork, Limits, Outcome, Parameter, Run, fork, say, text};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::waitpid;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "interleave",
@@ -63,8 +64,8 @@ fn run(run: &mut Run) -> Outcome {
             let status = waitpid(child, None)?;
             run.check(
                 text("子进程正常结束", "the child ended by itself"),
-                format!("{:?}", WaitStatus::Exited(child, 0)),
-                format!("{status:?}"),
+                "exit 0",
+                end_text(status),
             );
         }
     }

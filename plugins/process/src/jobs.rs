@@ -104,8 +104,13 @@ fn run(run: &mut Run) -> Outcome {
         .map(|(name, time)| ((*name).to_owned(), time.as_secs_f64()))
         .collect();
     run.picture(text("程序运行时间", "Time"), &bars(&rows, "s"));
-    for (name, time) in ["in_turn", "processes", "pool"].iter().zip(times) {
-        run.value(name, text("运行时间（秒）", "time (s)"), format!("{:.2}", time.as_secs_f64()));
+    let labels = [
+        text("依次（秒）", "in turn (s)"),
+        text("四个进程（秒）", "four processes (s)"),
+        text("进程池（秒）", "the pool (s)"),
+    ];
+    for ((name, label), time) in ["in_turn", "processes", "pool"].iter().zip(labels).zip(times) {
+        run.value(name, label, format!("{:.2}", time.as_secs_f64()));
     }
     let job = Duration::from_millis(ms as u64);
     run.check_that(

@@ -78,7 +78,7 @@ fn run(run: &mut Run) -> Outcome {
     );
     p.join(None)?;
     run.check(text("join() 之后：is_alive()", "after join(): is_alive()"), false, p.is_alive()?);
-    run.check(text("退出码", "exit code"), "Some(0)", format!("{:?}", p.exit_code()));
+    run.check(text("退出码", "exit code"), 0, p.exit_text());
     say!("父进程结束" | "the parent ends");
     Ok(())
 }

@@ -72,7 +72,7 @@ fn run(run: &mut Run) -> Outcome {
     say!("父进程 name = {}" | "parent: name = {}", p.target.name);
     say!("父进程" | "the parent");
     p.join(None)?;
-    let (parents, exit_code) = (p.target.name.clone(), p.exit_code());
+    let (parents, exit_text) = (p.target.name.clone(), p.exit_text());
     // With it goes our writing end of the pipe, so that reading comes to an end.
     drop(p);
     let mut told = String::new();
@@ -87,6 +87,6 @@ fn run(run: &mut Run) -> Outcome {
         run.values.get("after").to_owned(),
         parents,
     );
-    run.check(text("退出码", "exit code"), "Some(0)", format!("{exit_code:?}"));
+    run.check(text("退出码", "exit code"), 0, exit_text);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use lab::fork::end_text;
 use lab::{Experiment, Fork, Limits, Outcome, Parameter, Run, fork, say, text};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, wait, waitpid};
@@ -62,7 +63,7 @@ fn run(run: &mut Run) -> Outcome {
         Fork::Parent(child) => {
             say!("父进程" | "the parent");
             let status = wait()?;
-            say!("父进程结束: wait() -> {status:?}" | "the parent ends: wait() -> {status:?}");
+            say!("父进程结束: wait() -> {}" | "the parent ends: wait() -> {}", end_text(status));
             run.check(
                 text("wait 返回子进程的 pid 和退出码", "wait gives the child's pid and exit code"),
                 format!("({child}, {code})"),
@@ -98,8 +99,8 @@ fn killed(run: &mut Run) -> Outcome {
                     "kill 终止的子进程：没有退出码，只有信号",
                     "ended by kill: no exit code, but a signal",
                 ),
-                format!("{:?}", WaitStatus::Signaled(child, Signal::SIGTERM, false)),
-                format!("{status:?}"),
+                Signal::SIGTERM,
+                end_text(status),
             );
             Ok(())
         }

@@ -3,6 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use lab::fork::end_text;
 use lab::{Experiment, Fork, Limits, Outcome, Parameter, Run, fork, say, text};
 use nix::sys::wait::waitpid;
 use nix::unistd::getpid;
@@ -60,7 +61,7 @@ fn run(run: &mut Run) -> Outcome {
     );
     for child in &children {
         let status = waitpid(*child, None)?;
-        say!("wait() -> {status:?}");
+        say!("wait() -> ({child}, {})", end_text(status));
     }
     let left = children.iter().filter(|child| procfs::state(**child).is_some()).count();
     run.check(text("wait 之后：都消失了", "after wait: all are gone"), 0, left);

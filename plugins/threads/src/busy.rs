@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lab::svg::Curve;
+use lab::{Run, Text, text};
 use nix::unistd::{SysconfVar, sysconf};
 
 /// Time that each processor was busy and idle since the machine started, in clock ticks.
@@ -15,10 +16,6 @@ impl Processors {
         let lines =
             stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
         Ok(Self(lines.map(busy_and_idle).collect()))
-    }
-
-    pub fn count(&self) -> usize {
-        self.0.len()
     }
 
     /// Between `earlier` and this: how busy each was, in percent.
@@ -67,6 +64,21 @@ pub fn threads() -> std::io::Result<Vec<(i32, Duration)>> {
 fn ticks(count: u64) -> Duration {
     let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100).max(1);
     Duration::from_secs_f64(count as f64 / per_second as f64)
+}
+
+/// Checks that busy threads used more than one processor, if there was more than one to be had: on
+/// a machine whose processors others use, it cannot be seen and is not asked for.
+pub fn check_parallel(run: &mut Run, what: Text, used: f64, available: f64) {
+    let found = format!("{used:.2}");
+    if available >= 1.5 {
+        run.check_that(what, used > 1.15, "> 1.15", found);
+    } else {
+        let note = text(
+            "> 1.15；但其他程序占用着 CPU，这次不作要求",
+            "> 1.15, but other programs use the processors: not asked for this time",
+        );
+        run.check_that(what, used > 0.0, note.get(lab::lang()), found);
+    }
 }
 
 /// Samples of all processors as curves: seconds and percent.

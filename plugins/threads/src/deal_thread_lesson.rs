@@ -75,25 +75,11 @@ fn run(run: &mut Run) -> Outcome {
         "> 0",
         format!("{deal:.2?}"),
     );
-    check_parallel(run, used, wall, last.idle_since(&before), last.count());
-    Ok(())
-}
-
-/// Two busy threads use more than one processor, if there is more than one to be had.
-fn check_parallel(run: &mut Run, used: Duration, wall: Duration, idle: Duration, count: usize) {
-    let ratio = used.as_secs_f64() / wall.as_secs_f64();
-    run.value("processors", text("用到的 CPU", "processors used"), format!("{ratio:.2}"));
+    let of_wall = |time: Duration| time.as_secs_f64() / wall.as_secs_f64();
     // What we used and what nobody used is what we could have had.
-    let available = (used + idle).as_secs_f64() / wall.as_secs_f64();
-    let what = text(
-        "两个线程一起用到的 CPU（别的程序没占用时超过 1）",
-        "processors used by both threads (above 1 where other programs leave more)",
-    );
-    let (needed, note) = if available >= 1.5 { (1.15, "") } else { (0.0, "*") };
-    run.check_that(
-        what,
-        ratio > needed,
-        format!("> {needed} ({count} CPU, {available:.1}{note})"),
-        format!("{ratio:.2}"),
-    );
+    let available = of_wall(used + last.idle_since(&before));
+    run.value("processors", text("用到的 CPU", "processors used"), format!("{:.2}", of_wall(used)));
+    let what = text("两个线程用到一个以上的 CPU", "the two threads use more than one processor");
+    busy::check_parallel(run, what, of_wall(used), available);
+    Ok(())
 }

@@ -120,6 +120,11 @@ impl<T: Target> Process<T> {
         }
     }
 
+    /// The exit status as people read it; `None` as Python has it for one that has not ended.
+    pub fn exit_text(&self) -> String {
+        self.exit_code().map_or_else(|| "None".to_owned(), |code| code.to_string())
+    }
+
     /// SIGTERM.
     ///
     /// # Errors
