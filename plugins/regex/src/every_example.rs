@@ -85,11 +85,15 @@ fn compare(run: &mut Run, shown: &[Vec<String>]) -> Outcome {
     let codes: Vec<_> =
         SECTIONS.iter().flat_map(|section| &section.examples).map(|e| e.code.as_str()).collect();
     let answer = ask(run.folder(), PROGRAM, &json!(codes), Duration::from_secs(15))?;
-    let Answer::Said(said) = answer else {
+    let said: Option<Vec<String>> = match answer {
+        Answer::Said(said) => Some(serde_json::from_value(said)?),
+        _ => None,
+    };
+    offer(run, shown, said.as_deref())?;
+    let Some(said) = said else {
         say!("没有可以对照的 python3" | "there is no python3 to compare with");
         return Ok(());
     };
-    let said: Vec<String> = serde_json::from_value(said)?;
     let mut same = 0;
     for ((code, ours), theirs) in codes.iter().zip(shown.iter().flatten()).zip(&said) {
         if comparable(ours) == comparable(theirs) {
@@ -106,6 +110,22 @@ fn compare(run: &mut Run, shown: &[Vec<String>]) -> Outcome {
         codes.len(),
         same,
     );
+    Ok(())
+}
+
+/// The rows of the table, for its script.
+fn offer(run: &Run, shown: &[Vec<String>], said: Option<&[String]>) -> Outcome {
+    let examples = SECTIONS.iter().flat_map(|section| &section.examples);
+    let rows: Vec<_> = examples
+        .zip(shown.iter().flatten())
+        .enumerate()
+        .map(|(index, (example, here))| {
+            let python = said.and_then(|said| said.get(index));
+            let agrees = python.is_none_or(|python| comparable(python) == comparable(here));
+            json!({"here": here, "python": python, "same": agrees && example.right() == here})
+        })
+        .collect();
+    run.file("chapter.json", "application/json", &serde_json::to_vec(&rows)?);
     Ok(())
 }
 

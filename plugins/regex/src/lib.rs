@@ -16,6 +16,7 @@ mod python3;
 mod re;
 mod repr;
 mod syntax;
+mod table;
 mod template;
 mod workbench;
 
@@ -28,11 +29,12 @@ static LAB: Lab = Lab {
     introduction: text(
         "<p>正则表达式描述一种规则。这里的语法和结果与 Python 的 <code>re</code> 完全相同，\
          但匹配由原生代码完成：先把 Python 的写法读成一棵树，再交给 Rust 的引擎。\
-         每次运行都与本机的 <code>python3</code> 对照（如果已安装）。</p>",
+         每次运行都与本机的 <code>python3</code> 对照（如果已安装）。\
+         <a href=\"/regex.py/chapter\">本章所有例子的对照表</a></p>",
         "<p>A regular expression describes a rule. Syntax and results here are those of Python's \
          <code>re</code>, but the matching is native: Python's notation is read into a tree, and a Rust \
          engine searches. Every run is compared with this machine's <code>python3</code>, if there is \
-         one.</p>",
+         one. <a href=\"/regex.py/chapter\">A table of all examples of the chapter</a></p>",
     ),
     experiments: &[
         workbench::EXPERIMENT,
@@ -46,5 +48,8 @@ lab::program!(LAB);
 // No call waits: experiments are other processes.
 #[csgi::application(threadsafe, nonblocking)]
 fn application(env: &Env) -> Response {
+    if env.path() == b"/chapter" && matches!(env.method(), b"GET" | b"HEAD") {
+        return table::page(env);
+    }
     lab::serve(&LAB, env)
 }

@@ -5,3 +5,4 @@ mod lessons;
 mod pages;
 mod regex;
 mod safety;
+mod servers;

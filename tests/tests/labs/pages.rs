@@ -15,7 +15,7 @@ macro_rules! labs {
     };
 }
 
-labs! { ipc process regex threads }
+labs! { ipc process regex servers threads }
 
 #[test]
 fn every_lab_is_tested() {
@@ -125,5 +125,31 @@ fn the_welcome_page_leads_to_every_lab() {
         assert_eq!(browser.console_errors(), Vec::<String>::new());
         assert_fits(&browser, "index", tag);
         keep_pictures(&browser, "index", tag);
+    }
+}
+
+#[test]
+fn the_table_of_the_chapter_fills_itself() {
+    let server = serve(&["regex"], "");
+    for (lang, tag) in [("zh", "zh-CN"), ("en", "en")] {
+        let browser = Browser::start(tag);
+        browser.set_view(1200, 900, false);
+        browser.open(&format!("http://{}/regex.py/chapter", server.address()));
+        tests::wait_until("every row has its results", || {
+            browser.run("return document.querySelectorAll('tr[data-state]').length") == 148
+        });
+        let different =
+            "return document.querySelectorAll('tr:not([data-state=same]).example').length";
+        assert_eq!(browser.run(different), 0);
+        let cells =
+            "return [...document.querySelectorAll('tr.example')[3].cells].map(c => c.innerText)";
+        let shown = "<re.Match object; span=(0, 5), match='hello'>";
+        assert_eq!(
+            browser.run(cells),
+            serde_json::json!(["✓", "re.match(pattern, s)", shown, shown, shown])
+        );
+        assert_eq!(browser.console_errors(), Vec::<String>::new());
+        assert_fits(&browser, "chapter", lang);
+        keep_pictures(&browser, "chapter", lang);
     }
 }
