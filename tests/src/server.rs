@@ -25,6 +25,8 @@ pub struct Setup {
     arguments: Vec<String>,
     config: String,
     log_level: String,
+    /// What starts the server in our place.
+    wrapper: Option<(PathBuf, Vec<String>)>,
     folder: tempfile::TempDir,
 }
 
@@ -41,6 +43,7 @@ impl Setup {
             arguments: ["--listen", "127.0.0.1:0", "--workers", "1"].map(str::to_owned).to_vec(),
             config: String::new(),
             log_level: "debug".to_owned(),
+            wrapper: None,
             folder,
         };
         std::fs::write(setup.folder.path().join("html/index.html"), "<h1>index</h1>")
@@ -80,6 +83,13 @@ impl Setup {
         self
     }
 
+    /// Lets `program` start the server: it gets these arguments, and the server's command line.
+    pub fn wrapped(mut self, program: &Path, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.wrapper = Some((program.to_owned(), arguments));
+        self
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -106,7 +116,15 @@ impl Setup {
             std::fs::write(self.folder.path().join("tenon.toml"), &self.config)
                 .expect("the folder can be written");
         }
-        let mut child = Command::new(tenon())
+        let mut command = match &self.wrapper {
+            None => Command::new(tenon()),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(tenon());
+                command
+            }
+        };
+        let mut child = command
             .arg(&self.command)
             .args(&self.arguments)
             .current_dir(self.folder.path())

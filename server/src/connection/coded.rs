@@ -157,7 +157,11 @@ impl CodedBody {
     }
 }
 
-fn read_exactly(file: &OwnedFd, piece: &mut [u8], position: u64) -> io::Result<()> {
+/// Fills `piece` from a position on.
+///
+/// # Errors
+/// The file cannot be read, or is shorter.
+pub fn read_exactly(file: &OwnedFd, piece: &mut [u8], position: u64) -> io::Result<()> {
     let mut filled = 0;
     while filled < piece.len() {
         match rustix::io::pread(file, &mut piece[filled..], position + filled as u64) {

@@ -6,7 +6,9 @@
 //! `step` is the only way in; it never waits.
 
 mod coded;
+mod compression;
 mod exchange;
+mod host_body;
 mod moving;
 pub mod output;
 mod patience;
@@ -14,6 +16,7 @@ mod reading;
 mod receiving;
 mod sending;
 pub mod table;
+mod writer;
 
 use std::mem;
 use std::net::SocketAddr;

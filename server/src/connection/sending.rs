@@ -1,74 +1,20 @@
 //! What a plugin gave, onto the wire: chooses how the body is framed and holds the plugin to it.
 
-use std::mem;
+use std::{io, mem};
 
 use super::exchange::{Exchange, Stage};
 use super::output::Tail;
+use super::writer::{Writer, Written};
 use super::{Connection, Place, answer_head};
+use crate::http::compress::{self, Effort, Encoder};
 use crate::http::head::Version;
-use crate::http::response::{
-    LAST_CHUNK, Persistence, ResponseFraming, encode_chunk_head, status_has_body,
-};
-use crate::plugin::call::HostBody;
+use crate::http::response::{Persistence, ResponseFraming, status_has_body};
 use crate::respond;
 use crate::worker::event_loop::Thread;
 
 /// Parts of a plugin that does not block are gathered up to this size, so that a short body gets a
 /// Content-Length and leaves in one write.
 const GATHER: usize = 16 * 1024;
-/// A body of the plugin's own memory up to this size is copied, so that it leaves with the head.
-const COPY: usize = 16 * 1024;
-
-/// How the body goes out.
-#[derive(Debug)]
-pub(super) enum Writer {
-    /// The head is not encoded yet; these bytes follow it.
-    Gathering(Vec<u8>),
-    /// So many bytes are still promised.
-    Length {
-        left: u64,
-    },
-    Chunked,
-    /// Until the connection ends: after an upgrade, or for HTTP/1.0.
-    Raw,
-    /// Nothing follows the head: HEAD, 204, 304, or an answer of the server's own.
-    Discard,
-}
-
-impl Writer {
-    /// Appends parts of `size` bytes together to `out`; says how many bytes of them were taken.
-    fn write<'p>(
-        &mut self,
-        out: &mut Vec<u8>,
-        size: usize,
-        parts: impl Iterator<Item = &'p [u8]>,
-    ) -> usize {
-        match self {
-            Self::Gathering(_) | Self::Discard => 0,
-            Self::Raw => {
-                parts.for_each(|part| out.extend_from_slice(part));
-                size
-            }
-            Self::Chunked => {
-                encode_chunk_head(out, size);
-                parts.for_each(|part| out.extend_from_slice(part));
-                out.extend_from_slice(b"\r\n");
-                size
-            }
-            Self::Length { left } => {
-                let wanted = usize::try_from(*left).unwrap_or(usize::MAX).min(size);
-                let mut room = wanted;
-                for part in parts {
-                    let count = part.len().min(room);
-                    out.extend_from_slice(&part[..count]);
-                    room -= count;
-                }
-                *left -= wanted as u64;
-                wanted
-            }
-        }
-    }
-}
 
 impl Connection {
     /// The plugin has a body of its own: decides whether `next` is called at all.
@@ -93,6 +39,7 @@ impl Connection {
         if matches!(&exchange.writer, Writer::Gathering(gathered) if !gathered.is_empty()) {
             self.begin_body(exchange, thread, None);
         }
+        self.flush_coder(exchange, thread);
     }
 
     pub(super) fn send_parts(&mut self, exchange: &mut Exchange, thread: &mut Thread) {
@@ -116,7 +63,7 @@ impl Connection {
             }
             self.begin_body(exchange, thread, None);
         }
-        self.write_parts(exchange, size);
+        self.write_parts(exchange, size, thread);
     }
 
     /// The plugin's body has ended.
@@ -132,64 +79,19 @@ impl Connection {
             }
             self.begin_body(exchange, thread, Some(length));
         }
-        match exchange.writer {
-            Writer::Length { left } if left > 0 => {
-                return self.fail(exchange, "its body is shorter than its Content-Length", thread);
-            }
-            Writer::Chunked => self.output.bytes.extend_from_slice(LAST_CHUNK),
-            _ => {}
-        }
-        exchange.stage = Stage::End;
-    }
-
-    /// The plugin is done and has left its whole body with the server.
-    pub(super) fn send_host_body(
-        &mut self,
-        exchange: &mut Exchange,
-        body: HostBody,
-        thread: &mut Thread,
-    ) {
-        let length = match &body {
-            HostBody::Copied(bytes) => bytes.len() as u64,
-            HostBody::Borrowed(borrowed) => borrowed.bytes().len() as u64,
-            HostBody::File { length, .. } => *length,
-        };
-        let declared = exchange.call.head.content_length();
-        if declared.is_some_and(|declared| declared > length) && !has_no_body(exchange) {
+        if exchange.writer.left().is_some_and(|left| left > 0) {
             return self.fail(exchange, "its body is shorter than its Content-Length", thread);
         }
-        self.begin_body(exchange, thread, Some(length));
+        self.finish_body(exchange, thread);
+    }
+
+    /// Everything is written: what ends the body follows.
+    fn finish_body(&mut self, exchange: &mut Exchange, thread: &Thread) {
+        match exchange.writer.finish(&mut self.output.bytes) {
+            Ok(sent) => exchange.sent += sent,
+            Err(error) => return self.lose_coder(exchange, &error, thread),
+        }
         exchange.stage = Stage::End;
-        let wanted = match exchange.writer {
-            Writer::Discard => 0,
-            _ => declared.map_or(length, |declared| declared.min(length)),
-        };
-        if wanted < length && !matches!(exchange.writer, Writer::Discard) {
-            warn_of_excess(exchange);
-        }
-        exchange.sent = wanted;
-        let count = usize::try_from(wanted).unwrap_or(usize::MAX);
-        match body {
-            HostBody::Copied(bytes) if count <= COPY => {
-                self.output.bytes.extend_from_slice(&bytes[..count]);
-            }
-            HostBody::Copied(mut bytes) => {
-                bytes.truncate(count);
-                self.output.tail = Tail::Copied { bytes: bytes.into(), position: 0 };
-            }
-            HostBody::Borrowed(borrowed) if count <= COPY => {
-                self.output.bytes.extend_from_slice(&borrowed.bytes()[..count]);
-                let running = exchange.running(&self.socket, &self.output);
-                thread.in_plugin(exchange.call.plugin(), running, || drop(borrowed));
-            }
-            HostBody::Borrowed(bytes) => {
-                self.output.tail = Tail::Borrowed { bytes, position: 0, end: count };
-            }
-            HostBody::File { file, offset, .. } if wanted > 0 => {
-                self.output.tail = Tail::File { file: file.into(), offset, left: wanted };
-            }
-            HostBody::File { .. } => {}
-        }
     }
 
     /// The plugin broke its contract. Before the first byte the client gets 500; after it the
@@ -234,7 +136,7 @@ impl Connection {
         if matches!(exchange.writer, Writer::Gathering(_)) {
             return self.answer_instead(exchange, thread, status, detail);
         }
-        if matches!(exchange.writer, Writer::Raw) {
+        if exchange.writer.ends_with_connection() {
             self.reset_on_close();
         }
         self.is_closing = true;
@@ -274,9 +176,42 @@ impl Connection {
         });
     }
 
-    /// Encodes the head and what was gathered behind it. `known` is the length of the whole body,
-    /// if that is certain by now.
+    /// Begins a body that comes in parts; it is compressed if it is to be. `known` is the length of
+    /// the whole body, if all of it has been gathered.
     fn begin_body(&mut self, exchange: &mut Exchange, thread: &Thread, known: Option<u64>) {
+        let length = exchange.call.head.content_length().or(known);
+        let coding = exchange.choose_coding(thread, length);
+        // Whether GET would compress a body of unknown length shows only when it is made.
+        let coding = coding.filter(|_| length.is_some() || !exchange.is_head_request());
+        let Some(coding) = coding else { return self.begin_with(exchange, thread, known, None) };
+        if let (Writer::Gathering(gathered), Some(length)) = (&mut exchange.writer, known) {
+            let wanted = gathered.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+            let coded = compress::whole(coding, &gathered[..wanted], Effort::Once);
+            let Ok(coded) = coded else { return self.begin_with(exchange, thread, known, None) };
+            let length = coded.len() as u64;
+            *gathered = coded;
+            exchange.mark_coded(coding);
+            return self.begin_with(exchange, thread, Some(length), None);
+        }
+        match Encoder::start(coding, thread.worker.config().compression.streams) {
+            Some(encoder) => {
+                let promised = exchange.call.head.content_length();
+                exchange.mark_coded(coding);
+                self.begin_with(exchange, thread, None, Some((encoder, promised)));
+            }
+            None => self.begin_with(exchange, thread, known, None),
+        }
+    }
+
+    /// Encodes the head and what was gathered behind it. `encoder` comes with the length of the
+    /// plain body, if the plugin has promised one.
+    pub(super) fn begin_with(
+        &mut self,
+        exchange: &mut Exchange,
+        thread: &Thread,
+        known: Option<u64>,
+        encoder: Option<(Encoder, Option<u64>)>,
+    ) {
         let head = &exchange.call.head;
         let status = head.status();
         let version = exchange.head.version;
@@ -301,41 +236,71 @@ impl Connection {
         answer_head(&mut self.output.bytes, head, framing, version, persistence, thread);
         exchange.status = status;
         exchange.call.head_sent = true;
-        let writer = if exchange.is_head_request() { Writer::Discard } else { writer };
+        let writer = match encoder {
+            _ if exchange.is_head_request() => Writer::Discard,
+            Some((encoder, left)) => writer.through(encoder, left),
+            None => writer,
+        };
         if let Writer::Gathering(gathered) = mem::replace(&mut exchange.writer, writer)
             && !gathered.is_empty()
         {
             let size = gathered.len();
             let gathered = std::iter::once(&gathered[..]);
-            let taken = exchange.writer.write(&mut self.output.bytes, size, gathered);
-            note_taken(exchange, taken, size);
+            let written = exchange.writer.write(&mut self.output.bytes, size, gathered);
+            self.note_written(exchange, written, size, thread);
         }
     }
 
-    fn write_parts(&mut self, exchange: &mut Exchange, size: usize) {
+    fn write_parts(&mut self, exchange: &mut Exchange, size: usize, thread: &Thread) {
         let out = &mut self.output.bytes;
-        let taken = exchange.writer.write(out, size, exchange.call.parts());
-        note_taken(exchange, taken, size);
+        let written = exchange.writer.write(out, size, exchange.call.parts());
+        self.note_written(exchange, written, size, thread);
+        // The next part may be long in coming.
+        if exchange.call.plugin().may_block() {
+            self.flush_coder(exchange, thread);
+        }
     }
-}
 
-/// Counts, and ends a body that has reached its length.
-fn note_taken(exchange: &mut Exchange, taken: usize, size: usize) {
-    exchange.sent += taken as u64;
-    match exchange.writer {
-        Writer::Length { left: 0 } => {
+    /// Counts, and ends a body that has reached its length.
+    fn note_written(
+        &mut self,
+        exchange: &mut Exchange,
+        written: io::Result<Written>,
+        size: usize,
+        thread: &Thread,
+    ) {
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => return self.lose_coder(exchange, &error, thread),
+        };
+        exchange.sent += written.sent;
+        if matches!(exchange.writer, Writer::Discard) {
             exchange.stage = Stage::End;
-            if taken < size {
+        } else if exchange.writer.left() == Some(0) {
+            if written.taken < size {
                 warn_of_excess(exchange);
             }
+            self.finish_body(exchange, thread);
         }
-        Writer::Discard => exchange.stage = Stage::End,
-        _ => {}
+    }
+
+    /// Nothing more comes for now: the client gets all there is.
+    fn flush_coder(&mut self, exchange: &mut Exchange, thread: &Thread) {
+        match exchange.writer.flush(&mut self.output.bytes) {
+            Ok(sent) => exchange.sent += sent,
+            Err(error) => self.lose_coder(exchange, &error, thread),
+        }
+    }
+
+    /// A compressor that cannot go on leaves a body that cannot either.
+    fn lose_coder(&mut self, exchange: &mut Exchange, error: &io::Error, thread: &Thread) {
+        tracing::error!("cannot go on compressing request {:x}: {error}", exchange.call.id());
+        self.break_off(exchange, 500, None, thread);
     }
 }
 
 /// Extra bytes would be taken for the next answer (PEP 3333, "Handling the Content-Length Header").
-fn warn_of_excess(exchange: &Exchange) {
+pub(super) fn warn_of_excess(exchange: &Exchange) {
     let plugin = exchange.call.plugin();
     tracing::warn!(
         "plugin {}, request {:x}: its body is longer than its Content-Length; the rest is cut",
@@ -345,7 +310,7 @@ fn warn_of_excess(exchange: &Exchange) {
 }
 
 /// The response has a head only (RFC 9110 §6.4.1).
-fn has_no_body(exchange: &Exchange) -> bool {
+pub(super) fn has_no_body(exchange: &Exchange) -> bool {
     let status = exchange.call.head.status();
     exchange.is_head_request() || (status != 101 && !status_has_body(status))
 }

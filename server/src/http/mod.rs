@@ -5,6 +5,7 @@ pub mod coding;
 pub mod compress;
 pub mod conditional;
 pub mod date;
+mod fields;
 pub mod forwarded;
 pub mod head;
 pub mod proxy_protocol;

@@ -60,8 +60,8 @@ pub struct ResponseHead {
     /// Without the line's end: `200 OK`.
     status_line: Vec<u8>,
     /// Complete field lines.
-    fields: Vec<u8>,
-    content_length: Option<u64>,
+    pub(super) fields: Vec<u8>,
+    pub(super) content_length: Option<u64>,
     has_date: bool,
     has_server: bool,
 }
