@@ -190,6 +190,8 @@ function View(form) {
         if (kind === 'line') {
             if (!pending.length) requestAnimationFrame(flush);
             pending.push(data);
+        } else if (kind === 'start') {
+            say(words.running);
         } else if (kind === 'progress') {
             progress.hidden = false;
             progress.max = data.total || 1;
@@ -227,7 +229,7 @@ function View(form) {
         clear();
         results.hidden = false;
         part('.stop').disabled = false;
-        say(words.running);
+        say(words.waiting);
         const query = new URLSearchParams(new FormData(form));
         try {
             const response = await fetch(form.getAttribute('action') + '?' + query, {
@@ -252,6 +254,8 @@ function View(form) {
         } finally {
             if (abort === own) {
                 abort = null;
+                // A disabled button loses the focus, and with it the place of who uses the keyboard.
+                if (document.activeElement === part('.stop')) part('.run').focus();
                 part('.stop').disabled = true;
             }
         }

@@ -62,6 +62,8 @@ fn begin(lab: &'static Lab) -> io::Result<()> {
     let _ = rustix::thread::set_name(c"lab-keeper");
     let lost = socket.try_clone()?;
     set_context(Context { socket, lang: request.lang, start: Instant::now() });
+    // Until now the browser has been waiting for a place.
+    emit("start", &serde_json::json!({}));
     let folder = tempfile::Builder::new().prefix("tenon-lab-").tempdir()?;
     let end = keep(experiment, &request, folder.path(), &lost);
     descendants::end_all();

@@ -76,9 +76,9 @@
 //! ```
 //!
 //! `outcome` is `passed`, `failed` (a check), `error` or `limit`; `message` says why. `pictures` and
-//! `files` are there if there are any. The events of the stream have the same objects: `line`,
-//! `progress`, `check`, `value`, `picture`, `file` (in parts), and last `end`. What is wrong with a
-//! request is `{"error": "parameters", "message": "…", "fields": [{"name", "message"}]}` with status
+//! `files` are there if there are any. The events of the stream have the same objects: `start` (it
+//! has a place), `line`, `progress`, `check`, `value`, `picture`, `file` (in parts), and last `end`.
+//! What is wrong with a request is `{"error": "parameters", "message": "…", "fields": [{"name", "message"}]}` with status
 //! 400; 403, 404, 405 and 503 have the same shape. `GET /name.py/experiments` lists what there is.
 
 mod centre;

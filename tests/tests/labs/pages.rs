@@ -97,9 +97,22 @@ fn an_experiment_runs_and_stops_by_the_keyboard() {
         }
     }
     assert!(is_there, "the tabulator reaches a button");
+    // Long enough to be stopped.
+    browser.run(
+        "for (const field of document.activeElement.form.querySelectorAll('[type=number]')) \
+         field.value = field.max;",
+    );
     browser.press(&[ENTER]);
+    let output =
+        "return document.activeElement.closest('.experiment').querySelector('.output').innerText";
+    tests::wait_until("it speaks", || {
+        browser.run(output).as_str().is_some_and(|text| text.contains("father"))
+    });
+    browser.press(&[TAB, ENTER]);
     let state = "return document.activeElement.closest('.experiment').dataset.state";
-    tests::wait_until("it runs", || browser.run(state).is_string());
+    tests::wait_until("it is stopped", || browser.run(state) == "stopped");
+    let worker = server.workers()[0];
+    tests::wait_until("nothing is left of it", || tests::server::children_of(worker).is_empty());
 }
 
 #[test]
