@@ -5,6 +5,7 @@ pub mod browser;
 pub mod client;
 pub mod labs;
 pub mod load;
+pub mod net;
 pub mod plugins;
 pub mod server;
 

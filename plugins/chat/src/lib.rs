@@ -13,7 +13,9 @@ mod serve;
 mod session;
 
 pub use mailbox::Mailbox;
-pub use page::{Seat, page};
-pub use room::{Member, Room};
-pub use serve::{charset_parameter, config, config_port, given, refuse, say, wrong_fields};
+pub use page::{CHARSET_SEAT, Page, Seat};
+pub use room::{Out, Room};
+pub use serve::{
+    CHARSET, Guest, checked, config, config_port, given, guest, refuse, say, wrong_fields,
+};
 pub use session::{Session, open};

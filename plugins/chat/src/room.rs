@@ -69,7 +69,10 @@ impl Room {
     /// A member has gone.
     pub fn leave(&mut self, from: SocketAddr) -> Out {
         match self.members.remove(&from) {
-            Some(member) => self.announce(&format!("* {} ← ({})", member.name, self.members.len())),
+            Some(member) => {
+                let count = self.members.len();
+                self.announce(&format!("* {} 离开 · left ({count})", member.name))
+            }
             None => Out::new(),
         }
     }
@@ -119,7 +122,9 @@ impl Room {
 
     fn relay(&self, from: SocketAddr, text: &str) -> Out {
         let Some(speaker) = self.members.get(&from) else { return Out::new() };
-        let line = format!("{} <{from}>: {text}", speaker.name);
+        let has_name = speaker.name != from.to_string();
+        let name = if has_name { format!("{} ", speaker.name) } else { String::new() };
+        let line = format!("{name}<{from}>: {text}");
         let others = self.members.iter().filter(|(address, _)| **address != from);
         others.map(|(address, member)| (*address, member.encode(&line))).collect()
     }
@@ -136,7 +141,7 @@ impl Room {
         match word {
             "name" if !rest.trim().is_empty() => {
                 member.name = tidy(rest, NAME_LIMIT);
-                let line = format!("* {} → ({count})", member.name);
+                let line = format!("* {} 加入 · joined ({count})", member.name);
                 self.announce(&line)
             }
             "charset" => {
@@ -201,7 +206,7 @@ mod tests {
         assert_eq!(out, [(address(2), Charset::Gbk.encode(expected).unwrap())]);
         // A GBK speaker is understood, and answered in GBK from then on.
         let out = room.take(address(3), b"\xc4\xe3\xba\xc3", now);
-        assert_eq!(out[0], (address(1), "127.0.0.1:3 <127.0.0.1:3>: 你好\n".as_bytes().to_vec()));
+        assert_eq!(out[0], (address(1), "<127.0.0.1:3>: 你好\n".as_bytes().to_vec()));
         let out = room.take(address(1), "再见".as_bytes(), now);
         let line = Charset::Gbk.encode("李白 <127.0.0.1:1>: 再见\n").unwrap();
         assert_eq!(out[1], (address(3), line));

@@ -1,12 +1,13 @@
 //! The requests of a chat page: what they are given, and what is answered to a wrong one.
 
-use csgi::{Env, Response};
-use lab::{Lang, Parameter, Text, same, text};
-use serde_json::{Value, json};
 use std::io::{ErrorKind, Read};
 
+use csgi::{Env, Response};
+use lab::{FieldError, Lang, Parameter, Text, Values, same, text};
+use serde_json::{Value, json};
+use wire::{Charset, Interface};
+
 use crate::mailbox::{LETTER_LIMIT, post};
-use wire::Charset;
 
 /// Bytes of a posted form at most.
 const FORM_LIMIT: u64 = 16 << 10;
@@ -22,9 +23,51 @@ pub fn config_port(config: &Value, key: &str, default: u16) -> u16 {
     named.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }
 
-pub fn charset_parameter() -> Parameter {
-    const OPTIONS: &[(&str, Text)] = &[("utf-8", same("UTF-8")), ("gbk", same("GBK"))];
-    Parameter::choice("charset", text("编码", "Encoding"), OPTIONS)
+/// The parameter `charset`.
+pub const CHARSET: Parameter = Parameter::choice("charset", ENCODING, CHARSETS);
+const ENCODING: Text = text("编码", "Encoding");
+const CHARSETS: &[(&str, Text)] = &[("utf-8", same("UTF-8")), ("gbk", same("GBK"))];
+
+/// Who wants to sit down.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    pub name: String,
+    pub charset: Charset,
+}
+
+/// The values of a request for a seat, the visitor's language, and the network that it is on.
+///
+/// # Errors
+/// The answer to a request that is not allowed.
+pub fn checked(env: &Env, parameters: &[Parameter]) -> Result<(Values, Lang, Interface), Response> {
+    let (lang, given) = given(env);
+    if env.header("sec-fetch-site") == Some(b"cross-site") {
+        let words = text("另一个网站不能加入", "another site may not join");
+        return Err(refuse(403, "cross-site", words.get(lang), &[]));
+    }
+    let values = Values::check(parameters, &given, lang).map_err(|errors| {
+        let fields = errors.iter().map(|FieldError { name, message }| (&**name, message.clone()));
+        wrong_fields(lang, &fields.collect::<Vec<_>>())
+    })?;
+    let interface =
+        Interface::configured(&config(env)).map_err(|error| refuse(500, "error", &error, &[]))?;
+    Ok((values, lang, interface))
+}
+
+/// `name` and `charset` of somebody who wants to join a room.
+///
+/// # Errors
+/// The answer to a request that is not allowed.
+pub fn guest(env: &Env) -> Result<(Guest, Interface), Response> {
+    let parameters = [Parameter::line("name", text("名字", "Name"), 24, "guest"), CHARSET];
+    let (values, lang, interface) = checked(env, &parameters)?;
+    let charset = Charset::named(values.get("charset")).unwrap_or_default();
+    let name = values.get("name").trim().to_owned();
+    if name.is_empty() || charset.encode(&name).is_err() {
+        let words = text("请填一个所选编码能表示的名字", "give a name that the encoding can say");
+        return Err(wrong_fields(lang, &[("name", words.get(lang).to_owned())]));
+    }
+    Ok((Guest { name, charset }, interface))
 }
 
 /// The visitor's language, and the query without it.

@@ -88,7 +88,10 @@ impl Capture {
         let deadline = Instant::now() + longest;
         let mut frames = Vec::new();
         while frames.len() < FRAME_LIMIT {
-            if let Some(frame) = self.receive()? {
+            if let Some(mut frame) = self.receive()? {
+                // The clocks of two processors may differ a little; the order is the socket's.
+                let before = frames.last().map_or(frame.time, |frame: &Frame| frame.time);
+                frame.time = frame.time.max(before);
                 frames.push(frame);
                 continue;
             }
