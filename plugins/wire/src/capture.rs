@@ -36,8 +36,9 @@ impl Capture {
     pub fn start(interface: &Interface, ports: &[u16]) -> Result<Self, String> {
         Self::open(interface, ports).map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => format!(
-                "cannot capture on {}: the server lacks the privilege CAP_NET_RAW. Run it as root, \
-                 or allow it once: sudo setcap cap_net_raw+ep $(command -v tenon)",
+                "cannot capture on {}: the server lacks the privilege CAP_NET_RAW. Run it as root, or \
+                 with that as an ambient capability: AmbientCapabilities=CAP_NET_RAW in systemd, or \
+                 setpriv --inh-caps +net_raw --ambient-caps +net_raw tenon serve",
                 interface.name
             ),
             _ => format!("cannot capture on {}: {error}", interface.name),
