@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::PATIENCE;
@@ -38,6 +39,14 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).expect("the timeout is not zero");
         stream.set_write_timeout(Some(PATIENCE)).expect("the timeout is not zero");
         stream.set_nodelay(true).expect("it is a TCP socket");
+        Self { stream, received: Vec::new() }
+    }
+
+    /// On a socket of another kind, whose reading and writing is the same.
+    #[track_caller]
+    pub fn over(socket: impl Into<OwnedFd>) -> Self {
+        let stream = TcpStream::from(socket.into());
+        stream.set_read_timeout(Some(PATIENCE)).expect("the timeout is not zero");
         Self { stream, received: Vec::new() }
     }
 

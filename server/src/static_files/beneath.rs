@@ -43,6 +43,11 @@ impl Root {
         Ok(root)
     }
 
+    /// Walks every path step by step, as where the kernel cannot resolve it.
+    pub fn walking(self) -> Self {
+        Self { has_openat2: false, ..self }
+    }
+
     /// Opens a file or folder for reading, or only as a place with `OFlags::PATH`. It does not wait,
     /// for the writer of a FIFO say, and takes no terminal. An empty path is the root.
     ///
@@ -176,7 +181,7 @@ mod tests {
         }
         let kernel = Root::open(&root).unwrap();
         assert!(kernel.has_openat2, "these tests compare with the kernel");
-        let walker = Root { has_openat2: false, ..Root::open(&root).unwrap() };
+        let walker = Root::open(&root).unwrap().walking();
         (folder, kernel, walker)
     }
 

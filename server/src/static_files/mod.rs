@@ -9,13 +9,13 @@
 //!
 //! A folder without an index may show what is in it (`listing`).
 
-mod beneath;
+pub mod beneath;
 mod cache;
 mod entry;
 mod listing;
 mod made;
 pub mod media_type;
-mod multipart;
+pub mod multipart;
 pub mod path;
 mod reply;
 #[cfg(test)]

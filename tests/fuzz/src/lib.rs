@@ -6,6 +6,7 @@ pub mod body;
 pub mod files;
 pub mod head;
 pub mod proxies;
+pub mod requests;
 
 /// One reader under test.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "library", run: files::library },
     Target { name: "proxy_protocol", run: proxies::proxy_protocol },
     Target { name: "forwarded", run: proxies::forwarded },
+    Target { name: "range", run: requests::range },
+    Target { name: "multipart", run: requests::multipart },
+    Target { name: "preconditions", run: requests::preconditions },
+    Target { name: "codings", run: requests::codings },
+    Target { name: "path", run: requests::resolution },
 ];
 
 /// Takes the first byte off: it says how the rest is split. Gives the ends of the pieces.
