@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, Isolation};
+use crate::sandbox::Profile;
 
 /// Supervisor → worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,6 +56,8 @@ pub struct WorkerSpec {
     pub listen: Vec<SocketAddr>,
     pub config: Config,
     pub plugins: Vec<PluginSpec>,
+    /// What the worker is to keep itself to.
+    pub sandbox: Option<Profile>,
 }
 
 /// One plugin of a generation, in the order of its number in the scoreboard (from 0).
@@ -67,6 +70,8 @@ pub struct PluginSpec {
     pub library: Result<Library, Refusal>,
     /// The plugin's `config` table as JSON; empty if there is none.
     pub config: String,
+    /// It runs in processes of its own, which may do no more than this.
+    pub isolation: Option<Isolation>,
     /// It is one that the library, a language plugin, runs.
     pub application: Option<Application>,
 }

@@ -17,6 +17,7 @@ pub mod own_folder;
 pub mod plugin;
 pub mod respond;
 pub mod router;
+pub mod sandbox;
 pub mod scoreboard;
 pub mod static_files;
 pub mod supervisor;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{Passed, PluginSpec, Refusal};
 use crate::plugin::{Libraries, load};
+use crate::sandbox::Profile;
 
 /// How often the process is looked at while it says nothing.
 const TICK: Duration = Duration::from_millis(20);
@@ -48,12 +49,25 @@ pub fn command() -> ExitCode {
             return ExitCode::from(100);
         }
     };
-    let line = match try_plugin(&spec) {
+    let line = match confine(&spec).and_then(|()| try_plugin(&spec)) {
         Ok(passed) => Line::Passed(passed),
         Err(refusal) => Line::Refused(refusal),
     };
     say(&line);
     load::end_process(0)
+}
+
+/// A plugin that will be isolated is tried as it will be; any other without the rights that only an
+/// attack needs.
+fn confine(spec: &PluginSpec) -> Result<(), Refusal> {
+    let profile = match &spec.isolation {
+        Some(isolation) => Profile::isolated(spec, isolation, None),
+        None => Ok(Profile::trial()),
+    };
+    profile.and_then(|profile| profile.apply()).map(drop).map_err(|reason| Refusal {
+        plugin: spec.name.clone(),
+        reason: format!("{}: its trial cannot be isolated: {reason}", spec.source.display()),
+    })
 }
 
 fn try_plugin(spec: &PluginSpec) -> Result<Passed, Refusal> {

@@ -118,6 +118,8 @@ fn libraries_stay_behind_their_module() {
         ("regex::", &["server/src/router.rs"]),
         ("libloading::", &["server/src/plugin/load.rs"]),
         ("object::", &["server/src/check/elf.rs", "server/src/crash/modules.rs"]),
+        ("landlock::", &["server/src/sandbox/files.rs"]),
+        ("seccompiler::", &["server/src/sandbox/calls.rs"]),
         ("framehop::", &["server/src/crash/unwind.rs"]),
         ("addr2line::", &["server/src/crash/symbols.rs"]),
         ("notify::", &["server/src/supervisor/watch.rs"]),

@@ -100,6 +100,7 @@ fn full_report(file: &Path) -> Report {
         source: file.to_owned(),
         library: Ok(Library { copy, hash: String::new(), version: String::new() }),
         config: String::new(),
+        isolation: None,
         application: None,
     };
     match trial::run(&spec, TRIAL_TIMEOUT) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::{Deserialize, Deserializer, Error};
 
+use super::isolation::Isolate;
 use super::quantity::{Size, Time, TimeOrOff};
 use super::{
     AccessLog, Compression, Config, ControlSocket, Crashes, Files, Limits, Pattern, PluginConfig,
@@ -125,6 +126,7 @@ struct FilePlugin {
     config: Option<serde_json::Value>,
     request_timeout: Option<Time>,
     compress: Option<bool>,
+    isolate: Option<Isolate>,
 }
 
 /// One of `[[routes]]`, checked.
@@ -252,8 +254,9 @@ impl File {
         let plugins = self.plugin.into_iter().map(|(name, plugin)| {
             let mount = plugin.mount.map(|mount| mount.0);
             let request_timeout = plugin.request_timeout.map(|time| time.0);
+            let isolate = plugin.isolate.and_then(|isolate| isolate.within(folder));
             let FilePlugin { config, compress, .. } = plugin;
-            (name.0, PluginConfig { mount, config, request_timeout, compress })
+            (name.0, PluginConfig { mount, config, request_timeout, compress, isolate })
         });
         Config {
             listen: self.listen.unwrap_or(defaults.listen),

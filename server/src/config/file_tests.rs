@@ -79,6 +79,12 @@ fn every_key_is_read() {
         mount = "/shop"
         config = { colour = "red", sizes = [1, 2] }
         compress = false
+        [plugin.shop.isolate]
+        read = ["data", "/srv/data"]
+        connect = [5432]
+        memory = "1GiB"
+        [plugin.other]
+        isolate = true
         "#,
     )
     .unwrap();
@@ -110,6 +116,10 @@ fn every_key_is_read() {
     assert!(cache_control[0].matches(b"assets/a.css"));
     let Compression { codings, min_size, types, streams } = &config.compression;
     assert_eq!((codings.len(), *min_size, types.len(), *streams), (1, 2048, 1, 9));
+    let isolation = config.plugin["shop"].isolate.clone().unwrap();
+    assert!(isolation.read[0].is_absolute() && isolation.read[0].ends_with("data"));
+    assert_eq!((isolation.connect, isolation.memory), (vec![5432], Some(1 << 30)));
+    assert_eq!(config.plugin["other"].isolate, Some(crate::config::Isolation::default()));
     let shop = &config.plugin["shop"];
     assert_eq!(shop.compress, Some(false));
     assert_eq!(shop.mount.as_deref(), Some("/shop"));
@@ -129,6 +139,12 @@ fn mistakes_are_refused_with_their_line() {
         ("[[routes]]\nregex = \"(\"", 1, "cannot be used"),
         ("[[routes]]\nprefix = \"/x\"", 1, "expected either plugin"),
         ("[plugin.a]\nmount = \"shop\"", 2, "expected a path"),
+        ("[plugin.a]\n\nisolate = 1", 3, "expected true, false or a table"),
+        ("[plugin.a.isolate]\nuser = \"no such\"", 2, "there is no user no such"),
+        ("[plugin.a.isolate]\nuser = \"root\"", 2, "which isolates nothing"),
+        ("[plugin.a.isolate]\nports = [1]", 2, "unknown field `ports`, expected one of `user`"),
+        ("[plugin.a.isolate]\nread = [\"../x\"]", 2, "without .."),
+        ("[plugin.a.isolate]\nmemory = \"1MiB\"", 2, "expected at least 256MiB"),
         ("[plugin.\"a/b\"]", 1, "expected a plugin's name"),
         ("watch = maybe", 1, ""),
         ("[files]\nindex = [\"a/b\"]", 2, "the name of a file"),

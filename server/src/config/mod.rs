@@ -2,6 +2,7 @@
 
 mod file;
 mod files;
+mod isolation;
 mod quantity;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use file::{ConfigError, load, parse};
 pub use files::{CacheRule, Compression, Files};
+pub use isolation::Isolation;
 pub use quantity::parse_time;
 
 /// The one rule of the default list: `/NAME.py`, and what follows it.
@@ -145,6 +147,8 @@ pub struct PluginConfig {
     pub request_timeout: Option<Duration>,
     /// Its answers may be compressed; `None`: they may.
     pub compress: Option<bool>,
+    /// It runs in workers of its own, which may do no more than this.
+    pub isolate: Option<Isolation>,
 }
 
 impl Config {

@@ -12,9 +12,10 @@ use std::time::Duration;
 use super::applications;
 use crate::build;
 use crate::check;
-use crate::config::{Config, is_plugin_name};
+use crate::config::{Config, Isolation, is_plugin_name};
 use crate::control::{Application, Language, Library, Passed, PluginSpec, Refusal};
 use crate::own_folder::own_folder;
+use crate::sandbox::{self, identity::Identity};
 use crate::trial;
 
 /// How long loading and `csgi_init` may take.
@@ -28,6 +29,8 @@ pub struct Catalog {
     /// Copies that passed their trial, and under which circumstances: configuration, and for an
     /// application its content and its language plugin.
     tried: HashMap<(PathBuf, String), Passed>,
+    /// What the kernel cannot do for isolated plugins has been said.
+    has_asked_kernel: bool,
 }
 
 struct Good {
@@ -62,6 +65,12 @@ impl Catalog {
         self.scan_libraries(config, failures, sources, &mut scan);
         self.scan_applications(config, &names, &mut scan);
         scan.plugins.sort_by(|first, second| first.name.cmp(&second.name));
+        if scan.plugins.iter().any(|plugin| plugin.isolation.is_some()) && !self.has_asked_kernel {
+            self.has_asked_kernel = true;
+            for missing in sandbox::missing() {
+                tracing::warn!("isolated plugins: this kernel lacks {missing}");
+            }
+        }
         scan
     }
 
@@ -79,6 +88,7 @@ impl Catalog {
                 source: source.clone(),
                 library: Err(Refusal { plugin: name.clone(), reason: String::new() }),
                 config: settings(config, &name),
+                isolation: isolation(config, &name),
                 application: None,
             };
             if let Some(failure) = failures.iter().find(|failure| failure.plugin == name) {
@@ -125,6 +135,7 @@ impl Catalog {
                 source,
                 library: Ok(library),
                 config: settings(config, &name),
+                isolation: isolation(config, &name),
                 application: None,
             };
             let language_config = settings(config, &language);
@@ -176,8 +187,12 @@ impl Catalog {
         let (hash, copy) = match snapshot {
             applications::Snapshot::File(bytes) => {
                 let file = format!("{}{}", spec.name, facts.suffix);
-                let (hash, copy) = keep(&bytes, folder, &file)
-                    .map_err(|error| refuse(format!("cannot make a private copy: {error}")))?;
+                let kept = keep(&bytes, folder, &file).and_then(|(hash, copy)| {
+                    let_read(&copy, spec)?;
+                    Ok((hash, copy))
+                });
+                let (hash, copy) =
+                    kept.map_err(|error| refuse(format!("cannot make a private copy: {error}")))?;
                 (hash, copy)
             }
             applications::Snapshot::Folder(hash) => (
@@ -186,8 +201,12 @@ impl Catalog {
             ),
         };
         let library = spec.library.clone()?;
+        let_read(&library.copy, spec).map_err(|error| refuse(error.to_string()))?;
         let language = language.to_owned();
-        let circumstances = format!("{} {hash} {language_config} {}", library.hash, spec.config);
+        let circumstances = format!(
+            "{} {hash} {language_config} {} {:?}",
+            library.hash, spec.config, spec.isolation
+        );
         let application = Application { language, language_config, copy: copy.clone(), hash };
         spec.application = Some(application.clone());
         let key = (copy, circumstances);
@@ -235,7 +254,7 @@ impl Catalog {
         })?;
         library.version =
             report.manifest.as_ref().map(|manifest| manifest.version.clone()).unwrap_or_default();
-        let tried = (library.copy.clone(), spec.config.clone());
+        let tried = (library.copy.clone(), format!("{} {:?}", spec.config, spec.isolation));
         spec.library = Ok(library.clone());
         let passed = match self.tried.get(&tried) {
             Some(passed) => passed.clone(),
@@ -276,6 +295,11 @@ impl Catalog {
             is_used
         });
     }
+}
+
+/// What a plugin may do, if it is isolated.
+fn isolation(config: &Config, plugin: &str) -> Option<Isolation> {
+    config.plugin.get(plugin)?.isolate.clone()
 }
 
 /// A plugin's section of the configuration, as JSON.
@@ -333,6 +357,7 @@ fn copy(
         own_folder(folder)?.join(format!("{}.{hash}.so", spec.name))
     };
     write_copy(&copy, bytes)?;
+    let_read(&copy, spec)?;
     Ok(Library { copy, hash, version: String::new() })
 }
 
@@ -342,6 +367,13 @@ fn keep(bytes: &[u8], folder: &Path, file: &str) -> std::io::Result<(String, Pat
     let copy = own_folder(folder)?.join(format!("{hash}.{file}"));
     write_copy(&copy, bytes)?;
     Ok((hash, copy))
+}
+
+/// A plugin that runs as another user must be able to read its copy.
+fn let_read(copy: &Path, spec: &PluginSpec) -> std::io::Result<()> {
+    let user = spec.isolation.as_ref().and_then(|isolation| isolation.user.as_deref());
+    let identity = user.map(Identity::of_user).transpose().map_err(std::io::Error::other)?;
+    identity.map_or(Ok(()), |identity| identity.let_read(copy))
 }
 
 fn write_copy(copy: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -380,6 +412,7 @@ mod tests {
             source: folder.path().join("a.so"),
             library: Err(Refusal { plugin: "a".to_owned(), reason: String::new() }),
             config: String::new(),
+            isolation: None,
             application: None,
         };
         let first = copy(&spec, folder.path(), b"one", false).unwrap();

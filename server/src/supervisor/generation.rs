@@ -94,6 +94,7 @@ impl Generation {
             listen: self.listening.iter().map(|one| one.bound).collect(),
             config: self.config.clone(),
             plugins: self.plugins.clone(),
+            sandbox: None,
         };
         let sockets: Vec<_> = self.listening.iter().map(|one| &one.socket).collect();
         spawn::start(&spec, &self.scoreboard_file, channel, &sockets)

@@ -56,10 +56,14 @@ fn serve() -> std::io::Result<()> {
     let control = std::io::stdin().as_fd().try_clone_to_owned()?;
     let Given { spec, scoreboard, crashes, channel, listeners } = receive(&control)?;
     lines::prepare(spec.config.threads);
-    let recorder = Recorder::open(crashes)?;
     handler::watch_exit()?;
+    let records = Records {
+        recorder: Recorder::open(crashes)?,
+        access_log: AccessLog::open(&spec.config.access_log)?,
+    };
+    confine(&spec)?;
     let (site, refusals) = on_loader_thread(|| Site::load(&spec))??;
-    let (worker, batches) = build(spec, site, scoreboard, recorder, channel, listeners, control)?;
+    let (worker, batches) = build(spec, site, scoreboard, records, channel, listeners, control)?;
     worker.scoreboard.row(worker.spec.slot).set_epoch(worker.clock.epoch());
     // Lives as long as the process: plugins and threads refer to it until the very end.
     let worker: &'static Worker = Box::leak(Box::new(worker));
@@ -78,6 +82,21 @@ fn serve() -> std::io::Result<()> {
     }
     on_loader_thread(|| worker.site.exit())?;
     worker.access_log.flush();
+    Ok(())
+}
+
+/// What the worker writes; opened before it gives up the right to open it.
+struct Records {
+    recorder: Recorder,
+    access_log: AccessLog,
+}
+
+/// The worker of an isolated plugin gives up all that the plugin may not do; before there is a second
+/// thread, and before anything of the plugin runs.
+fn confine(spec: &WorkerSpec) -> std::io::Result<()> {
+    let Some(profile) = &spec.sandbox else { return Ok(()) };
+    let in_force = profile.apply().map_err(std::io::Error::other)?;
+    tracing::info!("worker {} is isolated; {in_force}", std::process::id());
     Ok(())
 }
 
@@ -130,7 +149,7 @@ fn build(
     spec: WorkerSpec,
     site: Site,
     scoreboard: Scoreboard,
-    recorder: Recorder,
+    records: Records,
     channel: Channel,
     listeners: Vec<OwnedFd>,
     control: OwnedFd,
@@ -158,7 +177,7 @@ fn build(
         listeners: listeners
             .map(|(number, socket)| Listener::new(socket, number, number >= public))
             .collect(),
-        access_log: AccessLog::open(&spec.config.access_log)?,
+        access_log: records.access_log,
         ready: SegQueue::new(),
         left_over: SegQueue::new(),
         epoll,
@@ -172,7 +191,7 @@ fn build(
         evacuation: AtomicU8::new(STAYING),
         is_draining: AtomicBool::new(false),
         scoreboard,
-        recorder,
+        recorder: records.recorder,
         site,
         spec,
     };

@@ -10,6 +10,7 @@ mod dev;
 mod fairness;
 mod handoff;
 mod http;
+mod isolation;
 mod languages;
 mod limits;
 mod peers;
