@@ -16,6 +16,7 @@ pub mod logging;
 pub mod own_folder;
 pub mod plugin;
 pub mod respond;
+pub mod route_cache;
 pub mod router;
 pub mod sandbox;
 pub mod scoreboard;

@@ -28,12 +28,12 @@ enum Served {
 }
 
 /// Who answers a request.
-pub enum Target<'s, 'r> {
-    Plugin(&'static Plugin, router::Route<'r>),
+pub enum Target {
+    Plugin(&'static Plugin, router::Route<'static>),
     /// The server itself says no.
     Page {
         status: u16,
-        detail: Option<&'s str>,
+        detail: Option<&'static str>,
     },
     Files,
 }
@@ -82,11 +82,13 @@ impl Site {
     }
 
     /// Who answers a request for `path`, the path as the client sent it.
-    pub fn target<'r>(&'r self, path: &'r str) -> Target<'r, 'r> {
-        let Some(route) = self.router.find(path) else { return Target::Files };
-        let router::Destination::Plugin(name) = route.destination else { return Target::Files };
+    pub fn target(&'static self, path: &[u8]) -> Target {
+        // A path with other bytes is refused when it is parsed.
+        let path = std::str::from_utf8(path).unwrap_or("");
+        let Some(found) = self.router.find(path) else { return Target::Files };
+        let router::Destination::Plugin(name) = found.destination else { return Target::Files };
         match self.by_name.get(name).map(|number| &self.plugins[*number]) {
-            Some(Served::Plugin(plugin)) => Target::Plugin(plugin, route),
+            Some(Served::Plugin(plugin)) => Target::Plugin(plugin, found.route),
             Some(Served::Refused(refusal)) => {
                 Target::Page { status: 503, detail: self.dev.then_some(refusal.reason.as_str()) }
             }

@@ -12,16 +12,22 @@ use crate::worker::monitor::Clock;
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destination<'r> {
+pub enum Destination<'p> {
     /// The plugin of that name, which may not exist.
-    Plugin(&'r str),
+    Plugin(&'p str),
     Files,
 }
 
-/// A matched rule. The ranges lie in the path.
+/// A matched rule.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Match<'r, 'p> {
+    pub destination: Destination<'p>,
+    pub route: Route<'r>,
+}
+
+/// How a rule takes a path apart. The ranges lie in the path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route<'r> {
-    pub destination: Destination<'r>,
     /// SCRIPT_NAME.
     pub mount: Range<usize>,
     /// PATH_INFO.
@@ -107,7 +113,7 @@ impl Router {
     }
 
     /// The rule for a path. `None`: no rule matches.
-    pub fn find<'r>(&'r self, path: &'r str) -> Option<Route<'r>> {
+    pub fn find<'r: 'p, 'p>(&'r self, path: &'p str) -> Option<Match<'r, 'p>> {
         let by_prefix = self.find_prefix(path);
         let by_regex = self.find_regex(path);
         match (by_prefix, by_regex) {
@@ -142,18 +148,18 @@ fn call_ticks(rule: &RouteRule) -> Option<u32> {
 }
 
 impl PrefixRule {
-    fn route<'r>(&'r self, path: &str, length: usize) -> Route<'r> {
+    fn route<'r>(&'r self, path: &str, length: usize) -> Match<'r, 'r> {
         let destination = match &self.target {
             TargetName::Plugin(name) => Destination::Plugin(name),
             TargetName::PluginFromGroup | TargetName::Files => Destination::Files,
         };
-        Route {
-            destination,
+        let route = Route {
             mount: 0..length,
             path: length..path.len(),
             variables: Vec::new(),
             call_ticks: self.call_ticks,
-        }
+        };
+        Match { destination, route }
     }
 }
 
@@ -175,7 +181,7 @@ impl RegexRule {
         Ok(Self { number, target, call_ticks, mount, path, plugin, variables, regex })
     }
 
-    fn route<'r>(&'r self, path: &'r str) -> Option<Route<'r>> {
+    fn route<'r: 'p, 'p>(&'r self, path: &'p str) -> Option<Match<'r, 'p>> {
         let mut groups = self.regex.capture_locations();
         self.regex.captures_read(&mut groups, path)?;
         let range = |number: usize| groups.get(number).map(|(start, end)| start..end);
@@ -193,13 +199,13 @@ impl RegexRule {
             .variables
             .iter()
             .filter_map(|(name, number)| Some((name.as_str(), range(*number)?)));
-        Some(Route {
-            destination,
+        let route = Route {
             mount,
             path: rest,
             variables: variables.collect(),
             call_ticks: self.call_ticks,
-        })
+        };
+        Some(Match { destination, route })
     }
 }
 
@@ -219,8 +225,8 @@ mod tests {
 
     /// Plugin, SCRIPT_NAME and PATH_INFO of a path.
     fn parts<'p>(router: &'p Router, path: &'p str) -> Option<(&'p str, &'p str, &'p str)> {
-        let route = router.find(path)?;
-        let plugin = match route.destination {
+        let Match { destination, route } = router.find(path)?;
+        let plugin = match destination {
             Destination::Plugin(name) => name,
             Destination::Files => "",
         };
@@ -236,8 +242,8 @@ mod tests {
         for path in ["/", "/a.pyx", "/x/a.py", "/a.b.py", "/.py", "/a.py\n"] {
             assert_eq!(parts(&router, path), None, "{path:?}");
         }
-        let route = router.find("/a.py/x").unwrap();
-        assert_eq!(route.variables, [("mount", 0..5), ("plugin", 1..2), ("path", 5..7)]);
+        let found = router.find("/a.py/x").unwrap();
+        assert_eq!(found.route.variables, [("mount", 0..5), ("plugin", 1..2), ("path", 5..7)]);
     }
 
     #[test]
@@ -261,7 +267,7 @@ mod tests {
         ];
         let router = Router::new(&rules).unwrap();
         assert_eq!(parts(&router, "/user/7"), Some(("number", "", "/user/7")));
-        assert_eq!(router.find("/user/7").unwrap().variables, [("id", 6..7)]);
+        assert_eq!(router.find("/user/7").unwrap().route.variables, [("id", 6..7)]);
         assert_eq!(parts(&router, "/user/x"), Some(("user", "/user", "/x")));
         assert_eq!(router.find("/files/x").unwrap().destination, Destination::Files);
         assert_eq!(parts(&router, "/other"), None);

@@ -21,6 +21,8 @@ pub fn tenon() -> PathBuf {
 
 /// How a server is to be started.
 pub struct Setup {
+    program: PathBuf,
+    environment: Vec<(String, String)>,
     command: String,
     arguments: Vec<String>,
     config: String,
@@ -39,6 +41,8 @@ impl Setup {
             std::fs::create_dir(folder.path().join(name)).expect("the folder is new");
         }
         let setup = Self {
+            program: tenon(),
+            environment: Vec::new(),
             command: "serve".to_owned(),
             arguments: ["--listen", "127.0.0.1:0", "--workers", "1"].map(str::to_owned).to_vec(),
             config: String::new(),
@@ -49,6 +53,17 @@ impl Setup {
         std::fs::write(setup.folder.path().join("html/index.html"), "<h1>index</h1>")
             .expect("the folder can be written");
         setup
+    }
+
+    /// Another build of the server.
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     pub fn command(mut self, command: &str) -> Self {
@@ -117,10 +132,10 @@ impl Setup {
                 .expect("the folder can be written");
         }
         let mut command = match &self.wrapper {
-            None => Command::new(tenon()),
+            None => Command::new(&self.program),
             Some((program, arguments)) => {
                 let mut command = Command::new(program);
-                command.args(arguments).arg(tenon());
+                command.args(arguments).arg(&self.program);
                 command
             }
         };
@@ -129,6 +144,7 @@ impl Setup {
             .args(&self.arguments)
             .current_dir(self.folder.path())
             .env("TENON_LOG", &self.log_level)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::http::compress::Encoder;
 use crate::http::response::{LAST_CHUNK, encode_chunk_head};
-use crate::plugin::call::Borrowed;
+use crate::plugin::fence::Borrowed;
 
 /// Plain bytes compressed at a time: a millisecond's work at the most.
 const STEP: usize = 32 * 1024;

@@ -6,14 +6,12 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::output::Output;
 use super::patience::Patience;
-use super::reading::Request;
 use super::table::{HANG_UP, READY, TURN, WOKEN};
 use super::writer::Writer;
 use super::{Connection, Next, Phase, Place, Verdict};
 use crate::crash::running::{self, Answer, Span};
-use crate::http::head::{Framing, Head, Version};
-use crate::http::response::ResponseHead;
-use crate::plugin::call::{Call, Facts, Step, Texts};
+use crate::http::head::Head;
+use crate::plugin::call::{Call, Step};
 use crate::plugin::gate::{Entry, Gate};
 use crate::plugin::input::Input;
 use crate::worker::event_loop::Thread;
@@ -25,7 +23,7 @@ const PULLS: usize = 64;
 
 /// Whether this request has a place in its plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admission {
+pub(super) enum Admission {
     Outside,
     /// Waits for its turn in a plugin that is not thread-safe.
     AwaitsGate,
@@ -46,87 +44,27 @@ pub(super) enum Stage {
     End,
 }
 
-pub(super) struct Exchange {
+pub struct Exchange {
     pub(super) call: Call,
     /// What the call's `env` points into: not touched while the call lives.
-    pub(super) bytes: Box<[u8]>,
-    pub(super) head: Head,
-    admission: Admission,
+    pub(super) bytes: Vec<u8>,
+    pub(super) head: Box<Head>,
+    pub(super) admission: Admission,
     pub(super) stage: Stage,
     pub(super) writer: Writer,
     /// Woken since `next` was last called.
-    is_woken: bool,
+    pub(super) is_woken: bool,
     /// The client is gone, or the answer is given up: nothing more is sent.
     pub(super) is_aborted: bool,
     /// For the access log.
     pub(super) status: u16,
     pub(super) sent: u64,
     /// When it began, in ticks of the worker's clock.
-    began: u32,
+    pub(super) began: u32,
     /// How long one call into the plugin may take, in ticks.
-    call_ticks: u32,
+    pub(super) call_ticks: u32,
     /// With the client, while the plugin reads the body as it comes.
-    patience: Patience,
-}
-
-impl Exchange {
-    pub(super) fn new(
-        connection: &mut Connection,
-        request: Request<'_>,
-        input: Input,
-        began: u32,
-        at: Place<'_>,
-    ) -> Box<Self> {
-        let Request { plugin, route, head, head_bytes, .. } = request;
-        let bytes: Box<[u8]> = head_bytes.into();
-        let head = mem::take(head);
-        let path = head.path.of(&bytes);
-        let ends = connection.ends();
-        let texts = Texts {
-            method: head.method.of(&bytes),
-            authority: head.authority.of(&bytes),
-            mount: &path[route.mount.clone()],
-            path: &path[route.path.clone()],
-            query: head.query.of(&bytes),
-            target: head.target.of(&bytes),
-            remote: ends.remote.as_bytes(),
-            local: ends.local.as_bytes(),
-        };
-        let facts = Facts {
-            id: at.slot.begin_request(at.token),
-            http_version: if head.version == Version::Http11 { 11 } else { 10 },
-            may_upgrade: head.upgrade && plugin.streams_input(),
-            content_length: match head.framing {
-                Framing::None => 0,
-                Framing::Length(length) => length as i64,
-                Framing::Chunked => -1,
-            },
-            headers: &mut head
-                .fields
-                .iter()
-                .map(|(name, value)| (name.of(&bytes), value.of(&bytes))),
-            variables: &mut route
-                .variables
-                .iter()
-                .map(|(name, value)| (name.as_bytes(), &path[value.clone()])),
-        };
-        let call = Call::new(plugin, &texts, facts, ResponseHead::default(), input);
-        Box::new(Self {
-            call,
-            bytes,
-            head,
-            admission: Admission::Outside,
-            stage: Stage::Start,
-            writer: Writer::Gathering(Vec::new()),
-            is_woken: false,
-            is_aborted: false,
-            status: 0,
-            sent: 0,
-            began,
-            call_ticks: route.call_ticks.unwrap_or(plugin.call_ticks),
-            patience: Patience::default(),
-        })
-    }
+    pub(super) patience: Patience,
 }
 
 impl Exchange {
@@ -466,7 +404,7 @@ impl Connection {
                 self.has_unread_input = true;
             }
         }
-        thread.head = mem::take(&mut exchange.head);
+        exchange.recycle(thread);
         self.phase = Phase::Head;
         Next::Go
     }

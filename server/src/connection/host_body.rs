@@ -67,6 +67,9 @@ impl Connection {
         match body {
             HostBody::Copied(bytes) if count <= COPY => {
                 self.output.bytes.extend_from_slice(&bytes[..count]);
+                if bytes.capacity() <= COPY {
+                    exchange.call.reuse(bytes);
+                }
             }
             HostBody::Copied(mut bytes) => {
                 bytes.truncate(count);

@@ -1,19 +1,20 @@
 //! One client connection: what it is waiting for, and how it goes on.
 //!
 //! `table` says who may touch it, `reading` turns bytes into requests, `receiving` takes a request
-//! body, `exchange` is one request being answered by a plugin, `sending` is what the plugin gave on
-//! its way out, `output` is what the socket still has to take, `moving` takes it to another process.
-//! `step` is the only way in; it never waits.
+//! body, `exchange` is one request being answered by a plugin, in the memory that `recycling` keeps,
+//! `sending` is what the plugin gave on its way out, `output` is what the socket still has to take,
+//! `moving` takes it to another process. `step` is the only way in; it never waits.
 
 mod coded;
 mod compression;
-mod exchange;
+pub mod exchange;
 mod host_body;
 mod moving;
 pub mod output;
 mod patience;
 mod reading;
 mod receiving;
+mod recycling;
 mod sending;
 pub mod table;
 mod writer;
@@ -387,6 +388,6 @@ fn answer_head(
     persistence: Persistence,
     thread: &Thread,
 ) {
-    let server = thread.worker.config().server_name.as_deref().map(str::as_bytes);
-    date::with_now(|date| head.encode_into(out, framing, version, persistence, date, server));
+    let server = &thread.worker.server_line;
+    date::with_line(|date| head.encode_into(out, framing, version, persistence, date, server));
 }

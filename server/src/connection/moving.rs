@@ -128,7 +128,7 @@ impl Connection {
     /// Goes on with a request whose body had begun to arrive elsewhere.
     pub(super) fn resume(&mut self, begun: Begun, thread: &mut Thread, at: Place<'_>) -> Next {
         let Begun { head: mut bytes, body } = begun;
-        let mut head = mem::take(&mut thread.head);
+        let mut head = thread.head.take().unwrap_or_default();
         let limits = &thread.worker.config().limits;
         match crate::http::head::parse(&mut bytes, limits, &mut head) {
             Ok(Parsed::Complete) => {}
@@ -149,13 +149,12 @@ impl Connection {
     fn receive_begun(
         &mut self,
         bytes: &[u8],
-        mut head: Head,
+        mut head: Box<Head>,
         body: ArrivedBody,
         thread: &mut Thread,
         at: Place<'_>,
     ) {
-        let path = std::str::from_utf8(head.path.of(bytes)).unwrap_or("");
-        let Target::Plugin(plugin, route) = thread.worker.site.target(path) else {
+        let Target::Plugin(plugin, route) = thread.worker.site.target(head.path.of(bytes)) else {
             // It is served no more; nobody reads the rest of its body.
             self.has_unread_input = true;
             self.refuse(thread, 404, None);
@@ -165,7 +164,7 @@ impl Connection {
             Request { plugin, route: &route, head: &mut head, head_bytes: bytes, rest: &[] };
         let input = Input::memory(Vec::new(), self.socket.clone(), true);
         let began = thread.worker.clock.tick();
-        let exchange = Exchange::new(self, request, input, began, at);
+        let exchange = Exchange::begin(self, request, input, began, thread, at);
         self.phase = Phase::Body(Box::new(match body {
             ArrivedBody::None => Receiving::new(exchange, BodyDecoder::complete()),
             ArrivedBody::Memory(bytes, decoder) => {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::coded::{CodedBody, Source};
 use crate::handoff::message;
 use crate::http::response::FilePart;
-use crate::plugin::call::Borrowed;
+use crate::plugin::fence::Borrowed;
 
 /// Bytes asked of `sendfile` at a time, so that one large file does not keep a thread.
 const FILE_STEP: u64 = 1024 * 1024;

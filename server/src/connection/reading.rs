@@ -31,8 +31,8 @@ const LEAST_READ: usize = 4096;
 /// A request for a plugin.
 pub(super) struct Request<'r> {
     pub plugin: &'static Plugin,
-    pub route: &'r Route<'r>,
-    pub head: &'r mut Head,
+    pub route: &'r Route<'static>,
+    pub head: &'r mut Box<Head>,
     pub head_bytes: &'r [u8],
     /// What has arrived behind the head.
     pub rest: &'r [u8],
@@ -180,7 +180,7 @@ impl Connection {
     }
 
     fn take_request(&mut self, bytes: &mut [u8], thread: &mut Thread, at: Place<'_>) -> Taken {
-        let mut head = std::mem::take(&mut thread.head);
+        let mut head = thread.head.take().unwrap_or_default();
         let limits = &thread.worker.config().limits;
         let taken = match crate::http::head::parse(bytes, limits, &mut head) {
             Ok(Parsed::Incomplete) => Taken::Incomplete,
@@ -194,9 +194,7 @@ impl Connection {
                 Taken::Last
             }
         };
-        if head.fields.capacity() > thread.head.fields.capacity() {
-            thread.head = head;
-        }
+        thread.head = Some(head);
         taken
     }
 
@@ -204,18 +202,33 @@ impl Connection {
     fn answer(
         &mut self,
         bytes: &mut [u8],
-        head: &mut Head,
+        head: &mut Box<Head>,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Taken {
+        // The thread is lent to whoever answers; what it remembers of its paths stays here.
+        let mut routes = std::mem::take(&mut thread.routes);
+        let target = routes.target(&thread.worker.site, head.path.of(bytes));
+        let taken = self.answer_from(target, bytes, head, thread, at);
+        thread.routes = routes;
+        taken
+    }
+
+    fn answer_from(
+        &mut self,
+        target: &Target,
+        bytes: &mut [u8],
+        head: &mut Box<Head>,
         thread: &mut Thread,
         at: Place<'_>,
     ) -> Taken {
         let (head_bytes, rest) = bytes.split_at(head.length);
-        let path = std::str::from_utf8(head.path.of(head_bytes)).unwrap_or("");
-        let answer = match thread.worker.site.target(path) {
+        let answer = match target {
             Target::Plugin(plugin, route) => {
-                let request = Request { plugin, route: &route, head, head_bytes, rest };
+                let request = Request { plugin, route, head, head_bytes, rest };
                 return self.call(request, thread, at);
             }
-            Target::Page { status, detail } => respond::page(status, detail),
+            Target::Page { status, detail } => respond::page(*status, *detail),
             Target::Files => {
                 // Compressing a file takes long: others should be served meanwhile.
                 thread.worker.site.file(head, head_bytes, &|| thread.pass_lead())
@@ -255,13 +268,13 @@ impl Connection {
             let all = length + rest.len();
             let input =
                 Input::stream(rest.to_vec(), decoder, socket, may_send, head.expects_continue);
-            self.phase = Phase::Exchange(Exchange::new(self, request, input, began, at));
+            self.phase = Phase::Exchange(Exchange::begin(self, request, input, began, thread, at));
             return Taken::Phase(all);
         }
         let must_continue = head.expects_continue && rest.is_empty();
         let has_body = head.framing != Framing::None;
         let input = Input::memory(Vec::new(), socket, may_send);
-        let exchange = Exchange::new(self, request, input, began, at);
+        let exchange = Exchange::begin(self, request, input, began, thread, at);
         if !has_body {
             return self.run_exchange(exchange, length, thread, at);
         }

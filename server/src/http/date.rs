@@ -2,22 +2,24 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 struct Cached {
     second: u64,
-    text: Vec<u8>,
+    line: Vec<u8>,
     log_time: Vec<u8>,
 }
 
 thread_local! {
     static CACHED: RefCell<Cached> =
-        const { RefCell::new(Cached { second: 0, text: Vec::new(), log_time: Vec::new() }) };
+        const { RefCell::new(Cached { second: 0, line: Vec::new(), log_time: Vec::new() }) };
 }
 
-/// Gives the present second as an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub fn with_now<T>(f: impl FnOnce(&[u8]) -> T) -> T {
-    with_cached(|cached| f(&cached.text))
+/// Gives the field's line with the present second, such as `Date: Sun, 06 Nov 1994 08:49:37 GMT`
+/// and the line's end.
+pub fn with_line<T>(f: impl FnOnce(&[u8]) -> T) -> T {
+    with_cached(|cached| f(&cached.line))
 }
 
 /// Gives the present second as access logs have it, such as `06/Nov/1994:08:49:37 +0000`.
@@ -25,16 +27,31 @@ pub fn with_log_time<T>(f: impl FnOnce(&[u8]) -> T) -> T {
     with_cached(|cached| f(&cached.log_time))
 }
 
-fn with_cached<T>(f: impl FnOnce(&Cached) -> T) -> T {
+/// The present second since 1970, kept by a thread that looks often; 0: nobody does.
+static SECOND: AtomicU64 = AtomicU64::new(0);
+
+/// Keeps the second that answers show from here on: asking the system for every one of them costs
+/// more than the rest of the field.
+pub fn keep_time() {
+    SECOND.store(system_second(), Ordering::Relaxed);
+}
+
+fn system_second() -> u64 {
     // A clock that is set before 1970 shows the first second of it.
-    let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+}
+
+fn with_cached<T>(f: impl FnOnce(&Cached) -> T) -> T {
+    let second = match SECOND.load(Ordering::Relaxed) {
+        0 => system_second(),
+        second => second,
+    };
     CACHED.with_borrow_mut(|cached| {
-        if cached.second != second || cached.text.is_empty() {
+        if cached.second != second || cached.line.is_empty() {
             cached.second = second;
-            cached.text.clear();
-            // Writing to memory does not fail.
-            let _ = write!(cached.text, "{}", at(second));
-            cached.log_time = log_time(&cached.text);
+            let text = at(second).to_string();
+            cached.line = [b"Date: ", text.as_bytes(), b"\r\n"].concat();
+            cached.log_time = log_time(text.as_bytes());
         }
         f(cached)
     })
@@ -46,9 +63,9 @@ fn log_time(date: &[u8]) -> Vec<u8> {
     [day, b"/", month, b"/", year, b":", time, b" +0000"].concat()
 }
 
-/// The same as `with_now`, without the heap and the cache: for a signal handler.
+/// The present second as an IMF-fixdate, without the heap and the cache: for a signal handler.
 pub fn now_on_stack() -> [u8; 29] {
-    let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let second = system_second();
     let mut text = [b' '; 29];
     // An IMF-fixdate has 29 bytes.
     let _ = write!(&mut text[..], "{}", at(second));
@@ -70,6 +87,9 @@ mod tests {
         assert_eq!(at(784_111_777).to_string(), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(log_time(b"Sun, 06 Nov 1994 08:49:37 GMT"), b"06/Nov/1994:08:49:37 +0000");
         assert!(httpdate::parse_http_date(str::from_utf8(&now_on_stack()).unwrap()).is_ok());
-        with_now(|now| assert!(httpdate::parse_http_date(str::from_utf8(now).unwrap()).is_ok()));
+        with_line(|line| {
+            let text = str::from_utf8(line).unwrap().strip_prefix("Date: ").unwrap();
+            assert!(httpdate::parse_http_date(text.strip_suffix("\r\n").unwrap()).is_ok());
+        });
     }
 }

@@ -57,7 +57,7 @@ pub enum HeadError {
 #[derive(Clone, Debug, Default)]
 pub struct ResponseHead {
     status: u16,
-    /// Without the line's end: `200 OK`.
+    /// With the line's end, as is all that is sent.
     status_line: Vec<u8>,
     /// Complete field lines.
     pub(super) fields: Vec<u8>,
@@ -71,11 +71,20 @@ impl ResponseHead {
     pub fn new(code: u16) -> Self {
         let mut head = Self { status: code, ..Self::default() };
         // Writing to memory does not fail.
-        let _ = write!(head.status_line, "{code} {}", status::reason(code));
+        let _ = write!(head.status_line, "HTTP/1.1 {code} {}\r\n", status::reason(code));
         head
     }
 
-    /// Sets the status, as `200 OK` or `200`.
+    /// Forgets everything but its memory.
+    pub fn clear(&mut self) {
+        let mut status_line = std::mem::take(&mut self.status_line);
+        let mut fields = std::mem::take(&mut self.fields);
+        status_line.clear();
+        fields.clear();
+        *self = Self { status_line, fields, ..Self::default() };
+    }
+
+    /// Begins anew with this status, as `200 OK` or `200`.
     ///
     /// # Errors
     /// `HeadError::Status`; nothing is changed.
@@ -87,12 +96,15 @@ impl ResponseHead {
         if !(reason.is_empty() || reason[0] == b' ') || !reason.iter().all(|b| is_text(*b)) {
             return Err(HeadError::Status);
         }
+        self.clear();
         self.status = code.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0'));
-        self.status_line.clear();
+        // The version is the highest the server conforms to, whatever the request's
+        // (RFC 9110 §2.5).
+        let end: &[u8] = if reason.is_empty() { b" \r\n" } else { b"\r\n" };
+        self.status_line.reserve(status.len() + 16);
+        self.status_line.extend_from_slice(b"HTTP/1.1 ");
         self.status_line.extend_from_slice(status);
-        if reason.is_empty() {
-            self.status_line.push(b' ');
-        }
+        self.status_line.extend_from_slice(end);
         Ok(())
     }
 
@@ -101,18 +113,17 @@ impl ResponseHead {
     /// # Errors
     /// One of the others of `HeadError`; nothing is changed.
     pub fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
+        if name.is_empty() || !all_are(TOKEN, name) {
             return Err(HeadError::Name);
         }
-        if !value.iter().all(|byte| is_text(*byte)) {
+        if !all_are(TEXT, value) {
             return Err(HeadError::Value);
         }
         let value = value.trim_ascii();
-        // No other length is that of a name with a meaning.
-        let may_be_special = matches!(name.len(), 2 | 4 | 6 | 7 | 10 | 14 | 16 | 17);
-        if may_be_special && self.takes_specially(name, value)? {
+        if self.takes_specially(name, value)? {
             return Ok(());
         }
+        self.fields.reserve(name.len() + value.len() + 4);
         self.fields.extend_from_slice(name);
         self.fields.extend_from_slice(b": ");
         self.fields.extend_from_slice(value);
@@ -123,27 +134,32 @@ impl ResponseHead {
     /// Fields with a meaning for the server. `true`: it is not to be copied.
     fn takes_specially(&mut self, name: &[u8], value: &[u8]) -> Result<bool, HeadError> {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        if is("content-length") {
-            let length = parse_length(value).ok_or(HeadError::ContentLength)?;
-            if self.content_length.is_some_and(|before| before != length) {
-                return Err(HeadError::ContentLength);
+        // Most names are told from these by their length alone.
+        let is_hop_by_hop = match name.len() {
+            14 if is("content-length") => {
+                let length = parse_length(value).ok_or(HeadError::ContentLength)?;
+                if self.content_length.is_some_and(|before| before != length) {
+                    return Err(HeadError::ContentLength);
+                }
+                self.content_length = Some(length);
+                return Ok(true);
             }
-            self.content_length = Some(length);
-            return Ok(true);
-        }
-        let is_hop_by_hop = is("connection")
-            || is("keep-alive")
-            || is("proxy-connection")
-            || is("te")
-            || is("trailer")
-            || is("transfer-encoding")
-            || (is("upgrade") && self.status != 101);
-        if is_hop_by_hop {
-            return Err(HeadError::HopByHop);
-        }
-        self.has_date |= is("date");
-        self.has_server |= is("server");
-        Ok(false)
+            2 => is("te"),
+            4 => {
+                self.has_date |= is("date");
+                false
+            }
+            6 => {
+                self.has_server |= is("server");
+                false
+            }
+            7 => is("trailer") || (is("upgrade") && self.status != 101),
+            10 => is("connection") || is("keep-alive"),
+            16 => is("proxy-connection"),
+            17 => is("transfer-encoding"),
+            _ => false,
+        };
+        if is_hop_by_hop { Err(HeadError::HopByHop) } else { Ok(false) }
     }
 
     pub fn status(&self) -> u16 {
@@ -157,11 +173,13 @@ impl ResponseHead {
 
     /// Appends an interim response (RFC 9110 §15.2).
     pub fn encode_interim_into(&self, out: &mut Vec<u8>) {
-        self.encode_lines(out);
+        out.extend_from_slice(&self.status_line);
+        out.extend_from_slice(&self.fields);
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Appends the head, with what the server adds. `date` is an IMF-fixdate.
+    /// Appends the head, with what the server adds. `date` and `server` are whole lines, for heads
+    /// that do not have these fields.
     pub fn encode_into(
         &self,
         out: &mut Vec<u8>,
@@ -169,21 +187,25 @@ impl ResponseHead {
         version: Version,
         persistence: Persistence,
         date: &[u8],
-        server: Option<&[u8]>,
+        server: &[u8],
     ) {
-        self.encode_lines(out);
+        // All that may follow fits into this: below, nothing is made larger.
+        let own = self.status_line.len() + self.fields.len();
+        out.reserve(own + date.len() + server.len() + 96);
+        out.extend_from_slice(&self.status_line);
+        out.extend_from_slice(&self.fields);
         if !self.has_date {
-            encode_field(out, b"Date: ", date);
+            out.extend_from_slice(date);
         }
-        if let Some(server) = server
-            && !self.has_server
-        {
-            encode_field(out, b"Server: ", server);
+        if !self.has_server {
+            out.extend_from_slice(server);
         }
         match framing {
             ResponseFraming::Length(length) => {
                 let mut digits = itoa::Buffer::new();
-                encode_field(out, b"Content-Length: ", digits.format(length).as_bytes());
+                out.extend_from_slice(b"Content-Length: ");
+                out.extend_from_slice(digits.format(length).as_bytes());
+                out.extend_from_slice(b"\r\n");
             }
             ResponseFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             ResponseFraming::UntilClose | ResponseFraming::None | ResponseFraming::Upgrade => {}
@@ -198,21 +220,6 @@ impl ResponseHead {
         }
         out.extend_from_slice(b"\r\n");
     }
-
-    fn encode_lines(&self, out: &mut Vec<u8>) {
-        // The version is the highest the server conforms to, whatever the request's
-        // (RFC 9110 §2.5).
-        out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(&self.status_line);
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&self.fields);
-    }
-}
-
-fn encode_field(out: &mut Vec<u8>, name_and_colon: &[u8], value: &[u8]) {
-    out.extend_from_slice(name_and_colon);
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends what stands before a chunk of `length` bytes; CR LF follows the chunk. Not for 0, which
@@ -237,14 +244,38 @@ fn parse_length(value: &[u8]) -> Option<u64> {
     i64::try_from(length).ok().map(|_| length)
 }
 
+const TOKEN: u8 = 1;
+const TEXT: u8 = 2;
+
+/// What each byte may be part of.
+static CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        let is_token = matches!(c, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+            || matches!(c, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.')
+            || matches!(c, b'^' | b'_' | b'`' | b'|' | b'~');
+        let is_text = matches!(c, b'\t' | b' '..=b'~' | 0x80..);
+        table[byte] = if is_token { TOKEN } else { 0 } | if is_text { TEXT } else { 0 };
+        byte += 1;
+    }
+    table
+};
+
+/// Looks at every byte, whatever it finds: that takes half the time of stopping at the first.
+fn all_are(class: u8, bytes: &[u8]) -> bool {
+    bytes.iter().fold(class, |all, byte| all & CLASSES[usize::from(*byte)]) != 0
+}
+
 /// A character of a token (RFC 9110 §5.6.2).
 pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    CLASSES[usize::from(byte)] & TOKEN != 0
 }
 
 /// A character of a field value or a reason phrase (RFC 9110 §5.5, RFC 9112 §4).
 pub(super) fn is_text(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+    CLASSES[usize::from(byte)] & TEXT != 0
 }
 
 /// A whole answer of the server's own.
@@ -337,7 +368,14 @@ mod tests {
 
     fn encode(head: &ResponseHead, framing: ResponseFraming, persistence: Persistence) -> String {
         let mut out = Vec::new();
-        head.encode_into(&mut out, framing, Version::Http11, persistence, b"D", Some(b"tenon"));
+        head.encode_into(
+            &mut out,
+            framing,
+            Version::Http11,
+            persistence,
+            b"Date: D\r\n",
+            b"Server: tenon\r\n",
+        );
         String::from_utf8(out).unwrap()
     }
 

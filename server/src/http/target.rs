@@ -94,6 +94,10 @@ static ALLOWED: [u8; 256] = {
 };
 
 fn check(text: &[u8], class: u8) -> Result<(), RequestError> {
+    // Nearly always all is well, which shows fastest by looking at all.
+    if text.iter().fold(class, |all, byte| all & ALLOWED[usize::from(*byte)]) != 0 {
+        return Ok(());
+    }
     let mut rest = text;
     loop {
         let count = rest.iter().position(|byte| ALLOWED[usize::from(*byte)] & class == 0);
@@ -133,7 +137,9 @@ pub(super) fn check_authority(text: &[u8]) -> Result<(), RequestError> {
 }
 
 fn is_port(digits: &[u8]) -> bool {
-    // `parse` alone would let a plus sign pass.
-    digits.iter().all(u8::is_ascii_digit)
-        && str::from_utf8(digits).is_ok_and(|digits| digits.parse::<u16>().is_ok())
+    let value = digits.iter().try_fold(0u32, |value, digit| {
+        let value = value * 10 + u32::from(digit.wrapping_sub(b'0'));
+        (digit.is_ascii_digit() && value <= u32::from(u16::MAX)).then_some(value)
+    });
+    value.is_some()
 }

@@ -8,12 +8,12 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use csgi::raw;
 
 use super::Plugin;
+use super::fence::{Borrowed, Thrown, guard};
 use super::host::{Face, text};
 use super::input::Input;
 use crate::http::response::ResponseHead;
@@ -42,35 +42,7 @@ pub enum HostBody {
     File { file: OwnedFd, offset: u64, length: u64 },
 }
 
-/// Bytes of the plugin that are given back when this is dropped.
-#[derive(Debug)]
-pub struct Borrowed {
-    ptr: *const u8,
-    len: usize,
-    release: unsafe extern "C-unwind" fn(*mut c_void),
-    arg: *mut c_void,
-}
-
-// SAFETY: the ABI allows `release` on any thread, and the bytes do not change until then.
-unsafe impl Send for Borrowed {}
-
-impl Borrowed {
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `bytes` checked for null; the ABI keeps `len` bytes unchanged until `release`.
-        unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
-    }
-}
-
-impl Drop for Borrowed {
-    fn drop(&mut self) {
-        let _ = guard(|| {
-            // SAFETY: called here and nowhere else, so exactly once, with the plugin's argument.
-            unsafe { (self.release)(self.arg) }
-        });
-    }
-}
-
-/// The texts of a request, for `Call::new`; they are copied nowhere and must be in `storage`.
+/// The texts of a request, for `Call::begin`; they are copied nowhere and must be in `storage`.
 pub struct Texts<'a> {
     pub method: &'a [u8],
     pub authority: &'a [u8],
@@ -86,15 +58,19 @@ pub struct Call {
     plugin: &'static Plugin,
     env: Box<raw::Env>,
     /// What `env.headers` and `env.variables` point at.
-    _headers: Vec<raw::Header>,
-    _variables: Vec<raw::Header>,
+    headers: Vec<raw::Header>,
+    variables: Vec<raw::Header>,
     pub head: ResponseHead,
+    /// The head that is being given.
+    draft: ResponseHead,
     head_given: bool,
     /// The head, or the first bytes after it, are on their way.
     pub head_sent: bool,
     /// Encoded interim responses that wait to be sent.
     pub interim: Vec<u8>,
     pub input: Input,
+    /// Room for a body that `bytes` copies.
+    room: Vec<u8>,
     made: Option<HostBody>,
     was_made: bool,
     body: *mut raw::Body,
@@ -110,32 +86,81 @@ thread_local! {
     static CURRENT: Cell<*mut Call> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// What `Call::new` needs beside the texts.
-pub struct Facts<'a> {
+/// What `Call::begin` needs beside the texts.
+pub struct Facts<H, V> {
     pub id: u64,
     pub http_version: u16,
     pub may_upgrade: bool,
     pub content_length: i64,
-    pub headers: &'a mut dyn Iterator<Item = (&'a [u8], &'a [u8])>,
-    pub variables: &'a mut dyn Iterator<Item = (&'a [u8], &'a [u8])>,
+    pub headers: H,
+    pub variables: V,
 }
 
+const NO_TEXT: raw::Str = raw::Str { ptr: ptr::null(), len: 0 };
+
 impl Call {
-    /// Makes the `env`. Every slice in `texts` and `facts` must stay where it is, unchanged, for as
-    /// long as the call lives: `Exchange` keeps them in buffers that it does not touch meanwhile.
-    pub fn new(
+    /// Memory for calls; none is running.
+    pub fn new(plugin: &'static Plugin) -> Self {
+        let env = raw::Env {
+            size: size_of::<raw::Env>() as u32,
+            http_version: 0,
+            flags: 0,
+            id: 0,
+            host: ptr::null(),
+            method: NO_TEXT,
+            scheme: NO_TEXT,
+            authority: NO_TEXT,
+            mount: NO_TEXT,
+            path: NO_TEXT,
+            query: NO_TEXT,
+            target: NO_TEXT,
+            remote: NO_TEXT,
+            local: NO_TEXT,
+            headers: ptr::null(),
+            header_count: 0,
+            content_length: 0,
+            variables: ptr::null(),
+            variable_count: 0,
+        };
+        Self {
+            plugin,
+            env: Box::new(env),
+            headers: Vec::new(),
+            variables: Vec::new(),
+            head: ResponseHead::default(),
+            draft: ResponseHead::default(),
+            head_given: false,
+            head_sent: false,
+            interim: Vec::new(),
+            input: Input::none(),
+            room: Vec::new(),
+            made: None,
+            was_made: false,
+            body: ptr::null_mut(),
+            parts: [NO_TEXT; PARTS],
+            part_count: 0,
+        }
+    }
+
+    /// Makes the `env`. Every slice in `texts` and `facts` must stay where it is, unchanged, until
+    /// `end`: `Exchange` keeps them in buffers that it does not touch meanwhile.
+    pub fn begin<'a>(
+        &mut self,
         plugin: &'static Plugin,
         texts: &Texts<'_>,
-        facts: Facts<'_>,
-        head: ResponseHead,
+        facts: Facts<
+            impl Iterator<Item = (&'a [u8], &'a [u8])>,
+            impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        >,
         input: Input,
-    ) -> Self {
-        let pair = |name: &[u8], value: &[u8]| raw::Header { name: text(name), value: text(value) };
-        let headers: Vec<_> = facts.headers.map(|(name, value)| pair(name, value)).collect();
-        let variables = facts.variables.map(|(name, value)| pair(name, value));
-        let file = plugin.file.as_deref().map(|file| pair(b"SCRIPT_FILENAME", file.as_bytes()));
-        let variables: Vec<_> = variables.chain(file).collect();
-        let env = Box::new(raw::Env {
+    ) {
+        let pair =
+            |(name, value): (&[u8], &[u8])| raw::Header { name: text(name), value: text(value) };
+        self.headers.extend(facts.headers.map(pair));
+        self.variables.extend(facts.variables.map(pair));
+        let file = plugin.file.as_deref();
+        self.variables.extend(file.map(|file| pair((b"SCRIPT_FILENAME", file.as_bytes()))));
+        *self.env = raw::Env {
             size: size_of::<raw::Env>() as u32,
             http_version: facts.http_version,
             flags: if facts.may_upgrade { raw::ENV_UPGRADE } else { 0 },
@@ -150,28 +175,36 @@ impl Call {
             target: text(texts.target),
             remote: text(texts.remote),
             local: text(texts.local),
-            headers: headers.as_ptr(),
-            header_count: headers.len(),
+            headers: self.headers.as_ptr(),
+            header_count: self.headers.len(),
             content_length: facts.content_length,
-            variables: variables.as_ptr(),
-            variable_count: variables.len(),
-        });
-        Self {
-            plugin,
-            env,
-            _headers: headers,
-            _variables: variables,
-            head,
-            head_given: false,
-            head_sent: false,
-            interim: Vec::new(),
-            input,
-            made: None,
-            was_made: false,
-            body: ptr::null_mut(),
-            parts: [raw::Str { ptr: ptr::null(), len: 0 }; PARTS],
-            part_count: 0,
-        }
+            variables: self.variables.as_ptr(),
+            variable_count: self.variables.len(),
+        };
+        self.plugin = plugin;
+        self.input = input;
+    }
+
+    /// The request is over: nothing of it is kept but memory.
+    pub fn end(&mut self) {
+        self.close();
+        // No request has this id: a host function finds nothing by an `env` of the past.
+        self.env.id = 0;
+        self.headers.clear();
+        self.variables.clear();
+        self.head.clear();
+        self.head_given = false;
+        self.head_sent = false;
+        self.interim.clear();
+        self.input = Input::none();
+        self.made = None;
+        self.was_made = false;
+    }
+
+    /// Takes back the memory of a body that `bytes` copied.
+    pub fn reuse(&mut self, mut copied: Vec<u8>) {
+        copied.clear();
+        self.room = copied;
     }
 
     pub fn plugin(&self) -> &'static Plugin {
@@ -307,41 +340,6 @@ impl Drop for Call {
     }
 }
 
-/// Something was thrown across the border.
-#[derive(Debug)]
-pub struct Thrown;
-
-/// Fences a call into a plugin. A panic of this program's own runtime becomes `Thrown`; a foreign
-/// exception ends the process with a message, which is defined, unlike letting it pass.
-fn guard<T>(f: impl FnOnce() -> T) -> Result<T, Thrown> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|_| Thrown)
-}
-
-/// Calls `csgi_init`; the error is the plugin's last line of log.
-pub fn init(init: raw::Init, face: &'static Face) -> Result<(), String> {
-    let table = face.table();
-    let result = guard(|| {
-        // SAFETY: `load` found this symbol in the plugin; the table lives as long as the process.
-        unsafe { init(table) }
-    });
-    match result {
-        Ok(raw::OK) => Ok(()),
-        Ok(_) => Err(match face.take_last_line() {
-            Some(line) => format!("csgi_init failed: {line}"),
-            None => "csgi_init failed and did not log why; ask its author".to_owned(),
-        }),
-        Err(Thrown) => Err("csgi_init threw an exception; catch it in the plugin".to_owned()),
-    }
-}
-
-/// Calls `csgi_exit`.
-pub fn exit(exit: raw::Exit) {
-    let _ = guard(|| {
-        // SAFETY: `load` found this symbol in the plugin; the caller makes no call after it.
-        unsafe { exit() }
-    });
-}
-
 /// The current call, if `env` belongs to it.
 ///
 /// # Safety
@@ -387,11 +385,12 @@ unsafe extern "C" fn start_response(
 
 impl Call {
     fn take_head(&mut self, status: &[u8], headers: &[raw::Header]) -> i32 {
-        let mut head = ResponseHead::default();
-        if head.start(status).is_err() {
+        // Aside, because a head that is refused changes nothing.
+        let draft = &mut self.draft;
+        if draft.start(status).is_err() {
             return raw::ERROR;
         }
-        if head.status() == 101 && self.env.flags & raw::ENV_UPGRADE == 0 {
+        if draft.status() == 101 && self.env.flags & raw::ENV_UPGRADE == 0 {
             return raw::ERROR;
         }
         for header in headers {
@@ -403,21 +402,22 @@ impl Call {
                 // SAFETY: not null (checked above), `len` bytes by contract, for this call.
                 _ => unsafe { std::slice::from_raw_parts(text.ptr.cast::<u8>(), text.len) },
             };
-            if head.field(slice(header.name), slice(header.value)).is_err() {
+            if draft.field(slice(header.name), slice(header.value)).is_err() {
                 return raw::ERROR;
             }
         }
-        if (100..200).contains(&head.status()) && head.status() != 101 {
+        let status = draft.status();
+        if (100..200).contains(&status) && status != 101 {
             if self.env.http_version >= 11 {
-                head.encode_interim_into(&mut self.interim);
+                draft.encode_interim_into(&mut self.interim);
                 self.input.send_interim(&mut self.interim);
             }
             return raw::OK;
         }
-        if head.status() == 101 {
+        if status == 101 {
             self.input.become_raw();
         }
-        self.head = head;
+        std::mem::swap(&mut self.head, &mut self.draft);
         self.head_given = true;
         raw::OK
     }
@@ -460,8 +460,12 @@ pub unsafe extern "C" fn bytes(
     call.was_made = true;
     call.made = Some(match borrowed {
         Some(borrowed) => HostBody::Borrowed(borrowed),
-        // SAFETY: not null; `len` bytes are there for the time of this call, by contract.
-        None => HostBody::Copied(unsafe { std::slice::from_raw_parts(ptr, len) }.to_vec()),
+        None => {
+            let mut copied = std::mem::take(&mut call.room);
+            // SAFETY: not null; `len` bytes are there for the time of this call, by contract.
+            copied.extend_from_slice(unsafe { std::slice::from_raw_parts(ptr, len) });
+            HostBody::Copied(copied)
+        }
     });
     call.token()
 }

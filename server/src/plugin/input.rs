@@ -36,7 +36,8 @@ pub struct Input {
     source: Source,
     /// How much of the source is used up.
     position: usize,
-    socket: Arc<OwnedFd>,
+    /// None: there is no request.
+    socket: Option<Arc<OwnedFd>>,
     /// Nothing else waits to be sent, so an interim response may go out at once.
     may_send: bool,
     expects_continue: bool,
@@ -62,8 +63,21 @@ impl Input {
         Self {
             source,
             position: 0,
-            socket,
+            socket: Some(socket),
             may_send,
+            expects_continue: false,
+            starved: false,
+            count: 0,
+        }
+    }
+
+    /// Of no request.
+    pub fn none() -> Self {
+        Self {
+            source: Source::Memory(Vec::new()),
+            position: 0,
+            socket: None,
+            may_send: false,
             expects_continue: false,
             starved: false,
             count: 0,
@@ -170,7 +184,8 @@ impl Input {
             stream.bytes.clear();
             self.position = 0;
             stream.bytes.resize(READ_SIZE, 0);
-            let result = rustix::io::read(self.socket.as_fd(), &mut stream.bytes[..]);
+            let Some(socket) = &self.socket else { return raw::ERROR.into() };
+            let result = rustix::io::read(socket.as_fd(), &mut stream.bytes[..]);
             stream.bytes.truncate(*result.as_ref().unwrap_or(&0));
             match result {
                 Ok(0) if stream.decoder.is_none() => stream.ended = true,
@@ -210,10 +225,8 @@ impl Input {
 
     /// Sends what an interim response holds, if nothing waits before it.
     pub fn send_interim(&mut self, interim: &mut Vec<u8>) {
-        if !self.may_send {
-            return;
-        }
-        match rustix::io::write(self.socket.as_fd(), interim) {
+        let Some(socket) = self.socket.as_ref().filter(|_| self.may_send) else { return };
+        match rustix::io::write(socket.as_fd(), interim) {
             Ok(sent) => drop(interim.drain(..sent)),
             // The answer's own write will meet the same error.
             Err(_) => self.may_send = false,

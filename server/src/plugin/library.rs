@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use csgi::raw;
 
-use super::call;
+use super::fence;
 use super::gate::Gate;
 use super::host::Face;
 use super::language::Runner;
@@ -93,7 +93,7 @@ impl Libraries {
             let loaded = load::load(copy).map_err(|error| error.to_string())?;
             let face = Face::new(name, config, self.process(&loaded));
             if let Some(init) = loaded.init {
-                call::init(init, face)?;
+                fence::init(init, face)?;
             }
             let runner = Runner::of(loaded.extension)?;
             Ok(Started { loaded, face, gate: Arc::new(Gate::new(1)), runner })
@@ -134,7 +134,7 @@ impl Libraries {
         }
         for started in self.started.values().flatten() {
             if let Some(exit) = started.loaded.exit {
-                call::exit(exit);
+                fence::exit(exit);
             }
         }
     }

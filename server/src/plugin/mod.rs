@@ -1,10 +1,12 @@
 //! Plugins: loading one, what it promised, and calling it.
 //!
 //! `load` brings the library in, `library` initialises and ends it, `language` lets it run
-//! applications, `host` is what a plugin sees of us, `call` is one request inside a plugin, `gate`
-//! keeps the thread promises. A plugin stays loaded until the process ends.
+//! applications, `host` is what a plugin sees of us, `call` is one request inside a plugin, `fence`
+//! is around every call, `gate` keeps the thread promises. A plugin stays loaded until the process
+//! ends.
 
 pub mod call;
+pub mod fence;
 pub mod gate;
 pub mod host;
 pub mod input;

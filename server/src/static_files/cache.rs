@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::ClockId;
 
 use super::entry::Entry;
 
@@ -182,8 +182,10 @@ impl Cache {
     }
 }
 
-/// Of a clock that never goes back, and is cheap to read.
+/// Of a clock that never goes back, and is cheap to read. By the C library: see
+/// `monotonic_milliseconds` of the monitor.
 fn milliseconds() -> u64 {
-    let time = clock_gettime(ClockId::MonotonicCoarse);
-    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+    ClockId::CLOCK_MONOTONIC_COARSE.now().map_or(0, |time| {
+        time.tv_sec().unsigned_abs() * 1000 + time.tv_nsec().unsigned_abs() / 1_000_000
+    })
 }

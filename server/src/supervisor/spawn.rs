@@ -114,8 +114,7 @@ pub fn start(
         SocketFlags::CLOEXEC,
         None,
     )?;
-    let child = Command::new("/proc/self/exe")
-        .arg0("tenon")
+    let child = program()?
         .arg("worker")
         .stdin(Stdio::from(theirs))
         // A terminal's Ctrl-C is the supervisor's to understand.
@@ -147,6 +146,21 @@ pub fn start(
     descriptors.extend(listeners.iter().map(|socket| socket.as_fd()));
     handle.say(&ToWorker::Start, &descriptors)?;
     Ok((handle, child))
+}
+
+/// This program, or what `TENON_UNDER` says and this program: a plugin's author runs workers under
+/// `valgrind` or `strace` so.
+fn program() -> std::io::Result<Command> {
+    let under = std::env::var("TENON_UNDER").unwrap_or_default();
+    let mut words = under.split_whitespace();
+    let Some(tool) = words.next() else {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("tenon");
+        return Ok(command);
+    };
+    let mut command = Command::new(tool);
+    command.args(words).arg(std::env::current_exe()?);
+    Ok(command)
 }
 
 #[cfg(test)]

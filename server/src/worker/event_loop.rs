@@ -9,12 +9,14 @@ use rustix::event::epoll;
 
 use super::{CHANNEL, CONTROL, LISTENER, WAKE, Worker};
 use crate::access_log::Entry;
+use crate::connection::exchange::Exchange;
 use crate::connection::table::{HANG_UP, READY, Slot, Token};
 use crate::connection::{Connection, Verdict};
 use crate::crash::handler;
 use crate::crash::running::{self, Request};
 use crate::http::head::Head;
 use crate::plugin::Plugin;
+use crate::route_cache::RouteCache;
 use crate::scoreboard::Running;
 
 /// Events taken from the kernel at a time. More would let one thread sit on many connections.
@@ -32,7 +34,11 @@ pub struct Thread {
     pub input: Vec<u8>,
     /// Answers on their way to a socket.
     pub output: Vec<u8>,
-    pub head: Head,
+    /// Room for the next head; lent to whoever parses.
+    pub head: Option<Box<Head>>,
+    pub routes: RouteCache,
+    /// A finished exchange, for its memory.
+    pub spare: Option<Box<Exchange>>,
 }
 
 impl Thread {
@@ -43,7 +49,9 @@ impl Thread {
             batch,
             input: vec![0; INPUT_SIZE],
             output: Vec::new(),
-            head: Head::default(),
+            head: None,
+            routes: RouteCache::default(),
+            spare: None,
         }
     }
 
@@ -124,11 +132,11 @@ impl Thread {
 
     /// Serves one event or one connection that is ready. `false`: there is none.
     fn serve_next(&mut self) -> bool {
-        if let Some(token) = self.worker.ready.pop() {
+        // Looking whether a queue is empty costs far less than finding out by `pop`.
+        let worker = self.worker;
+        if let Some(token) = worker.take_ready().or_else(|| worker.take_given_back()) {
             self.serve(token);
-        } else if let Some(token) = self.worker.take_given_back() {
-            self.serve(token);
-        } else if let Some(event) = self.batch.pop().or_else(|| self.worker.left_over.pop()) {
+        } else if let Some(event) = self.batch.pop().or_else(|| worker.take_left_over()) {
             self.on_event(event);
         } else {
             return false;

@@ -138,10 +138,9 @@ impl Listener {
 /// Says that there are too many connections of this address, as far as that can be said to somebody
 /// who has not asked yet (RFC 6585 §4).
 fn turn_away(socket: &OwnedFd) {
-    let mut answer = b"HTTP/1.1 429 Too Many Requests\r\nDate: ".to_vec();
-    date::with_now(|now| answer.extend_from_slice(now));
-    answer
-        .extend_from_slice(b"\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let mut answer = b"HTTP/1.1 429 Too Many Requests\r\n".to_vec();
+    date::with_line(|line| answer.extend_from_slice(line));
+    answer.extend_from_slice(b"Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     // Nobody waits for this client: what it does not take is lost.
     let _ = rustix::io::write(socket, &answer);
     let _ = rustix::net::shutdown(socket, Shutdown::Write);

@@ -73,6 +73,8 @@ pub struct Worker {
     pub listeners: Vec<Listener>,
     pub clients: Clients,
     pub access_log: AccessLog,
+    /// The `Server` field; empty if there is to be none.
+    pub server_line: Vec<u8>,
     /// Connections that are owned by this queue and wait for a thread.
     ready: SegQueue<Token>,
     /// Events of a leader that lost the lead.
@@ -158,6 +160,14 @@ impl Worker {
         if self.is_leader_asleep.swap(false, Ordering::SeqCst) {
             let _ = rustix::io::write(self.event_fd.as_fd(), &1u64.to_ne_bytes());
         }
+    }
+
+    fn take_ready(&self) -> Option<Token> {
+        if self.ready.is_empty() { None } else { self.ready.pop() }
+    }
+
+    fn take_left_over(&self) -> Option<(u64, u32)> {
+        if self.left_over.is_empty() { None } else { self.left_over.pop() }
     }
 
     fn take_given_back(&self) -> Option<Token> {

@@ -13,13 +13,17 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::connection::table::{EXPIRED, WOKEN};
+use crate::http::date;
 
 /// How long a leader may stay in a call before it loses the lead, at the least.
 const TICK: Duration = Duration::from_millis(2);
+/// Between two looks that found nobody inside a plugin: then it is too early to suspect anybody, and
+/// a look takes as long as several requests.
+const CALM: Duration = Duration::from_millis(8);
 /// Between two looks at the deadlines; also how long the monitor sleeps when nobody calls.
 const SWEEP: Duration = Duration::from_millis(250);
-/// Ticks without a call after which the monitor goes to sleep.
-const QUIET_TICKS: u32 = 16;
+/// Looks without a call after which the monitor goes to sleep.
+const QUIET_LOOKS: u32 = 16;
 
 /// Time in tenths of a second since the worker started, from 1; cheap to read.
 pub struct Clock {
@@ -72,10 +76,22 @@ impl Clock {
     }
 }
 
-/// The time that all processes share, and that nobody sets.
+/// The time that all processes share, and that nobody sets. By the C library, because `rustix` looks
+/// for the kernel's vDSO by itself, which ends a worker that runs under valgrind.
 pub fn monotonic_milliseconds() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    time.tv_sec.unsigned_abs() * 1000 + time.tv_nsec.unsigned_abs() / 1_000_000
+    // Every Linux has this clock.
+    nix::time::ClockId::CLOCK_MONOTONIC.now().map_or(0, |time| {
+        time.tv_sec().unsigned_abs() * 1000 + time.tv_nsec().unsigned_abs() / 1_000_000
+    })
+}
+
+/// What threads have done since the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Activity {
+    None,
+    /// One or more were inside a plugin, and none is now.
+    Passed,
+    Inside,
 }
 
 #[derive(Default)]
@@ -130,10 +146,12 @@ impl Monitor {
         let mut quiet = 0;
         let mut next_sweep = Instant::now() + SWEEP;
         while !worker.lead.is_stopped() {
-            quiet = if self.take_lead_from_the_slow(worker, &mut seen) { 0 } else { quiet + 1 };
+            let activity = self.take_lead_from_the_slow(worker, &mut seen);
+            quiet = if activity == Activity::None { quiet + 1 } else { 0 };
             let now = Instant::now();
             if now >= next_sweep {
                 worker.clock.advance();
+                date::keep_time();
                 worker.access_log.flush();
                 worker.site.tidy();
                 for (token, slot) in worker.table.expired(worker.clock.tick()) {
@@ -155,9 +173,13 @@ impl Monitor {
                 next_sweep = now + SWEEP;
             }
             let due = self.fire_timers(worker, now);
-            let sleeps = quiet > QUIET_TICKS;
+            let sleeps = quiet > QUIET_LOOKS;
             self.asleep.store(sleeps, Ordering::Relaxed);
-            let nap = if sleeps { SWEEP } else { TICK };
+            let nap = match activity {
+                _ if sleeps => SWEEP,
+                Activity::Inside => TICK,
+                Activity::Passed | Activity::None => CALM,
+            };
             std::thread::park_timeout(due.map_or(nap, |due| nap.min(due)));
             if sleeps {
                 quiet = 0;
@@ -165,21 +187,24 @@ impl Monitor {
         }
     }
 
-    /// Was any thread in a plugin, or has been since the last look?
-    fn take_lead_from_the_slow(&self, worker: &Worker, seen: &mut Vec<u32>) -> bool {
+    fn take_lead_from_the_slow(&self, worker: &Worker, seen: &mut Vec<u32>) -> Activity {
         seen.resize(worker.config().threads, 0);
-        let mut is_active = false;
+        let mut activity = Activity::None;
         for (number, seen) in seen.iter_mut().enumerate() {
             // Odd while the thread is inside a plugin.
             let calls = worker.cell(number).calls();
             let is_inside = calls % 2 == 1;
-            is_active |= is_inside || calls != *seen;
+            if is_inside {
+                activity = Activity::Inside;
+            } else if calls != *seen && activity == Activity::None {
+                activity = Activity::Passed;
+            }
             if is_inside && calls == *seen && worker.lead.is_held_by(number) {
                 worker.take_lead(number);
             }
             *seen = calls;
         }
-        is_active
+        activity
     }
 
     /// Fires what is due; says how long until the next.

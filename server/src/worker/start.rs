@@ -178,6 +178,10 @@ fn build(
             .map(|(number, socket)| Listener::new(socket, number, number >= public))
             .collect(),
         access_log: records.access_log,
+        server_line: match &spec.config.server_name {
+            Some(name) => format!("Server: {name}\r\n").into_bytes(),
+            None => Vec::new(),
+        },
         ready: SegQueue::new(),
         left_over: SegQueue::new(),
         epoll,

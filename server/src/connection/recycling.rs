@@ -1,0 +1,120 @@
+//! The beginning and the end of an exchange: each request is answered in the memory of the last one
+//! that its thread has answered, so that it allocates nothing.
+
+use std::mem;
+
+use super::exchange::{Admission, Exchange, Stage};
+use super::patience::Patience;
+use super::reading::Request;
+use super::writer::Writer;
+use super::{Connection, Place};
+use crate::http::head::{Framing, Version};
+use crate::plugin::Plugin;
+use crate::plugin::call::{Call, Facts, Texts};
+use crate::plugin::input::Input;
+use crate::worker::event_loop::Thread;
+
+/// Bytes of a head that a finished exchange keeps room for.
+const KEPT: usize = 4096;
+
+impl Exchange {
+    /// In the memory of the thread's last one, if there is one: a request allocates nothing.
+    pub(super) fn begin(
+        connection: &mut Connection,
+        request: Request<'_>,
+        input: Input,
+        began: u32,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Box<Self> {
+        let mut exchange = match thread.spare.take() {
+            Some(spare) => spare,
+            None => Box::new(Self::new(request.plugin)),
+        };
+        exchange.fill(connection, request, input, at);
+        exchange.began = began;
+        exchange
+    }
+
+    fn new(plugin: &'static Plugin) -> Self {
+        Self {
+            call: Call::new(plugin),
+            bytes: Vec::new(),
+            head: Box::default(),
+            admission: Admission::Outside,
+            stage: Stage::Start,
+            writer: Writer::Gathering(Vec::new()),
+            is_woken: false,
+            is_aborted: false,
+            status: 0,
+            sent: 0,
+            began: 0,
+            call_ticks: 0,
+            patience: Patience::default(),
+        }
+    }
+
+    fn fill(
+        &mut self,
+        connection: &mut Connection,
+        request: Request<'_>,
+        input: Input,
+        at: Place<'_>,
+    ) {
+        let Request { plugin, route, head, head_bytes, .. } = request;
+        self.bytes.extend_from_slice(head_bytes);
+        mem::swap(&mut self.head, head);
+        let (head, bytes) = (&self.head, &self.bytes[..]);
+        let path = head.path.of(bytes);
+        let ends = connection.ends();
+        let texts = Texts {
+            method: head.method.of(bytes),
+            authority: head.authority.of(bytes),
+            mount: &path[route.mount.clone()],
+            path: &path[route.path.clone()],
+            query: head.query.of(bytes),
+            target: head.target.of(bytes),
+            remote: ends.remote.as_bytes(),
+            local: ends.local.as_bytes(),
+        };
+        let facts = Facts {
+            id: at.slot.begin_request(at.token),
+            http_version: if head.version == Version::Http11 { 11 } else { 10 },
+            may_upgrade: head.upgrade && plugin.streams_input(),
+            content_length: match head.framing {
+                Framing::None => 0,
+                Framing::Length(length) => length as i64,
+                Framing::Chunked => -1,
+            },
+            headers: head.fields.iter().map(|(name, value)| (name.of(bytes), value.of(bytes))),
+            variables: route
+                .variables
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), &path[value.clone()])),
+        };
+        self.call.begin(plugin, &texts, facts, input);
+        self.call_ticks = route.call_ticks.unwrap_or(plugin.call_ticks);
+    }
+
+    /// Makes it ready for another request; keeps its memory, but for large parts.
+    pub(super) fn recycle(mut self: Box<Self>, thread: &mut Thread) {
+        self.call.end();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
+        self.admission = Admission::Outside;
+        self.stage = Stage::Start;
+        self.writer = match mem::replace(&mut self.writer, Writer::Discard) {
+            Writer::Gathering(mut gathered) => {
+                gathered.clear();
+                Writer::Gathering(gathered)
+            }
+            _ => Writer::Gathering(Vec::new()),
+        };
+        self.is_woken = false;
+        self.is_aborted = false;
+        self.status = 0;
+        self.sent = 0;
+        self.patience = Patience::default();
+        thread.spare = Some(self);
+    }
+}

@@ -1,0 +1,281 @@
+"""What is measured: each target starts its servers, measures them side by side in one run, prints a
+table and returns its rows.
+"""
+
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import measure
+import servers
+from measure import Contestant, Crowd, compare, cpu_time, private_memory, wrk
+from servers import BENCH, Missing
+
+
+def progress(text):
+    if sys.stderr.isatty():
+        print(f"\r{text:60}", end="", file=sys.stderr, flush=True)
+
+
+def table(title, rows, unit="µs CPU per request", digits=2):
+    progress("")
+    print(f"## {title}\n\n| | {unit} | × first |\n|---|---|---|")
+    for name, value, ratio in rows:
+        print(f"| {name} | {value:.{digits}f} | {ratio:.2f} |")
+    print(flush=True)
+    return rows
+
+
+class Field:
+    """The servers of one run. A server that cannot be had is left out, and why is said."""
+
+    def __init__(self, options):
+        self.options = options
+        self.contestants = []
+        self.stack = ExitStack()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stack.close()
+
+    def start(self, make, *arguments, **named):
+        server = make(*arguments, **named)
+        for one in server if isinstance(server, tuple) else (server,):
+            self.stack.callback(one.stop)
+        return server
+
+    def add(self, name, server, path="/", script=None, connections=64):
+        self.contestants.append(Contestant(name, server, path, script, connections))
+
+    def peer(self, label, make, *arguments, path="/", script=None, connections=64, **named):
+        wanted, peer = self.options.peers, label.split()[0].rstrip(",")
+        if wanted is not None and peer not in wanted:
+            return
+        try:
+            server = self.start(make, *arguments, **named)
+        except (Missing, RuntimeError, OSError) as reason:
+            print(f"{label} is left out: {str(reason).strip()[:300]}", file=sys.stderr)
+            return
+        front = server[0] if isinstance(server, tuple) else server
+        label = label.replace(peer, f"{peer} {servers.version(peer)}".strip(), 1)
+        self.add(label, front, path, script, connections)
+
+    def compare(self):
+        return compare(self.contestants, self.options.rounds, self.options.seconds, progress)
+
+
+def hello(options):
+    """20 bytes from a plugin, 64 connections"""
+    with Field(options) as field:
+        field.add("bare epoll loop (C)", field.start(servers.bare))
+        field.add("the same, edge-triggered", field.start(servers.bare, edge=True))
+        tenon = field.start(servers.tenon, "tenon", ["hello", "serial", "blocking"])
+        field.add("Tenon, thread-safe and non-blocking", tenon, "/hello.py")
+        field.add("Tenon, no promise (serialised)", tenon, "/serial.py")
+        field.add("Tenon, thread-safe, may block", tenon, "/blocking.py")
+        log = 'access_log = "access.log"\n'
+        logging = field.start(servers.tenon, "tenon-log", ["hello"], config=log)
+        field.add("Tenon, with the access log", logging, "/hello.py")
+        field.peer("minihttp (Rust)", servers.rust, "minihttp")
+        field.peer("actix-web (Rust)", servers.rust, "actix")
+        field.peer("axum (Rust)", servers.rust, "axum")
+        field.peer("nginx return 200", servers.nginx)
+        field.peer("kore handler (C)", servers.kore)
+        field.peer("uwsgi symcall (C)", servers.uwsgi)
+        if options.lwan:
+            field.peer("lwan handler (C)", servers.lwan, options.lwan)
+        for name in ("granian", "gunicorn", "bjoern"):
+            field.peer(f"{name} (Python)", servers.python, name)
+        return table("20 bytes from a plugin", field.compare())
+
+
+def pipelined(options):
+    """the same, 16 requests in one write"""
+    script = str(BENCH / "peers/pipeline.lua")
+    with Field(options) as field:
+        field.add("bare epoll loop (C)", field.start(servers.bare), script=script)
+        tenon = field.start(servers.tenon, "tenon", ["hello"])
+        field.add("Tenon", tenon, "/hello.py", script)
+        field.peer("minihttp (Rust)", servers.rust, "minihttp", script=script)
+        field.peer("actix-web (Rust)", servers.rust, "actix", script=script)
+        field.peer("axum (Rust)", servers.rust, "axum", script=script)
+        field.peer("nginx return 200", servers.nginx, script=script)
+        return table("16 requests pipelined", field.compare())
+
+
+def static(options):
+    """files of 20 bytes, 100 KB and 1 MB"""
+    html = servers.folder("html")
+    sizes = {"20 bytes": 20, "100 KB": 100 * 1000, "1 MB": 1000 * 1000}
+    for name, size in sizes.items():
+        (html / f"{size}.txt").write_bytes(b"x" * size)
+    rows = []
+    for name, size in sizes.items():
+        with Field(options) as field:
+            path = f"/{size}.txt"
+            field.add(f"Tenon, {name}", field.start(servers.tenon, "tenon-static", [], html), path)
+            field.peer(f"nginx with open_file_cache, {name}", servers.nginx, html, path=path)
+            field.peer(f"h2o, {name}", servers.h2o, html, path=path)
+            rows += table(f"A file of {name}", field.compare())
+    return rows
+
+
+def bodies(options):
+    """1 KB and 1 MB echoed, 64 KB streamed in 64 parts"""
+    rows = []
+    for name, script in (("1 KB", "post1k.lua"), ("1 MB", "post1m.lua"), ("64 parts", None)):
+        script = str(BENCH / "peers" / script) if script else None
+        plugin = "echo" if script else "parts"
+        with Field(options) as field:
+            tenon = field.start(servers.tenon, "tenon-bodies", ["echo", "parts"])
+            field.add(f"Tenon, {name}", tenon, f"/{plugin}.py", script)
+            if script:
+                field.peer(f"kore, {name}", servers.kore, path="/echo", script=script)
+            front = None
+            try:
+                front, application = field.start(servers.fastcgi)
+            except (Missing, RuntimeError) as reason:
+                print(f"nginx with FastCGI is left out: {reason}", file=sys.stderr)
+            if front:
+                both = Pair(front, application)
+                field.add(f"nginx with FastCGI, {name}", both, "/", script, connections=64)
+            rows += table(f"Bodies: {name}", field.compare())
+    return rows
+
+
+class Pair:
+    """Two servers that answer together, by the port of the first."""
+
+    def __init__(self, front, application):
+        self.port, self.members = front.port, (front, application)
+
+    @property
+    def pid(self):
+        return [member.pid for member in self.members]
+
+
+def events(options):
+    """1,000 clients of a plugin's event stream woken together"""
+    count = 1000
+    with Field(options) as field:
+        tenon = field.start(servers.tenon, "tenon-events", ["events"])
+        clients = []
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", tenon.port), timeout=60)
+            client.sendall(b"GET /events.py HTTP/1.1\r\nHost: bench\r\n\r\n")
+            clients.append(client)
+        time.sleep(1)
+        for client in clients:
+            client.recv(65536)
+        costs = []
+        for _ in range(options.rounds * 4):
+            before = cpu_time(tenon.pid)
+            woken = int(subprocess.run(
+                ["curl", "-s", f"http://127.0.0.1:{tenon.port}/events.py/publish"],
+                capture_output=True, text=True, check=True).stdout)
+            for client in clients:
+                client.recv(65536)
+            costs.append((cpu_time(tenon.pid) - before) / woken)
+        for client in clients:
+            client.close()
+        cost = statistics.median(costs)
+        return table("1,000 clients woken together", [("Tenon", cost, 1.0)], "µs CPU per client")
+
+
+def memory(options):
+    """a worker at rest, and 10,000 idle connections"""
+    count = 10_000
+    with Field(options) as field:
+        config = f"[limits]\nconnections = {2 * count}\n"
+        tenon = field.start(servers.tenon, "tenon-memory", ["hello", "echo"], config=config)
+        nginx = field.start(servers.nginx)
+        rows = []
+        for name, server, path in (("Tenon", tenon, "/hello.py"), ("nginx", nginx, "/")):
+            wrk(server.port, path, 1)
+            pid = servers.worker(server) if name == "Tenon" else server.pid
+            rest = private_memory(pid)
+            crowd = Crowd(server.port, path, count)
+            each = (private_memory(pid) - rest) / count
+            crowd.close()
+            rows.append((name, rest, each))
+        print("## Memory\n\n| | private MB of a worker at rest | bytes per idle connection |")
+        print("|---|---|---|")
+        for name, rest, each in rows:
+            print(f"| {name} | {rest / 1e6:.1f} | {each:.0f} |")
+        print(flush=True)
+        return rows
+
+
+def growth(options):
+    """cost beside 10,000 idle connections, with 1,000 plugins or rules, with two workers"""
+    rules = "".join(
+        f"[[routes]]\nregex = '/number{i}/(?<path>.*)'\nplugin = \"hello\"\n" for i in range(1000)
+    )
+    default = "[[routes]]\nregex = '(?<mount>/(?<plugin>[A-Za-z0-9_-]+)\\.py)(?<path>/.*)?'\n"
+    many = "[limits]\nconnections = 20000\n"
+    with Field(options) as field:
+        few = field.start(servers.tenon, "tenon-few", ["hello", "echo"])
+        field.add("alone", few, "/hello.py")
+        crowded = field.start(servers.tenon, "tenon-crowd", ["hello", "echo"], config=many)
+        field.add("beside 10,000 idle connections", crowded, "/hello.py")
+        ruled = field.start(servers.tenon, "tenon-rules", ["hello"], config=rules + default)
+        field.add("behind 1,000 route rules", ruled, "/hello.py")
+        place = servers.site("tenon-plugins", ["hello"])
+        for number in range(1000):
+            shutil.copy(place / "plugins/hello.so", place / f"plugins/copy{number}.so")
+        plenty = field.start(start_folder, place)
+        field.add("among 1,000 plugins", plenty, "/hello.py")
+        two = field.start(servers.tenon, "tenon-two", ["hello"], workers=2, cores="0,1")
+        field.add("two workers on two cores", two, "/hello.py")
+        crowd = Crowd(crowded.port, "/hello.py", 10_000)
+        rows = table("Growth", field.compare())
+        crowd.close()
+        return rows
+
+
+def start_folder(place):
+    port = measure.free_port()
+    command = [servers.tenon_program(), "serve", "--no-watch", "--workers", "1"]
+    return measure.Running(
+        "tenon-plugins", [*command, "--listen", f"127.0.0.1:{port}"], port, place
+    )
+
+
+def fairness(options):
+    """latency beside 64 clients of a plugin that sleeps, and threads beside 200 slow readers"""
+    with Field(options) as field:
+        tenon = field.start(servers.tenon, "tenon-fair", ["hello", "nap", "large"])
+        quiet, busy = [], []
+        for _ in range(options.rounds):
+            quiet.append(wrk(tenon.port, "/hello.py", options.seconds, 16, latency=True)[1])
+            nappers = subprocess.Popen(
+                ["taskset", "-c", "1", "wrk", "-t1", "-c64", f"-d{options.seconds + 2}",
+                 f"http://127.0.0.1:{tenon.port}/nap.py"], stdout=subprocess.DEVNULL)
+            time.sleep(0.5)
+            busy.append(wrk(tenon.port, "/hello.py", options.seconds, 16, latency=True)[1])
+            nappers.wait()
+        quiet, busy = statistics.median(quiet), statistics.median(busy)
+        rows = [("quiet", quiet, 1.0), ("beside 64 who sleep", busy, busy / quiet)]
+        table("Fairness: p99 of a plugin that does not block", rows, "µs", 0)
+        readers = []
+        for _ in range(200):
+            reader = socket.create_connection(("127.0.0.1", tenon.port), timeout=60)
+            reader.sendall(b"GET /large.py HTTP/1.1\r\nHost: bench\r\n\r\n")
+            readers.append(reader)
+        latency = wrk(tenon.port, "/hello.py", options.seconds, 16, latency=True)[1]
+        print(f"beside 200 readers who read nothing: p99 {latency:.0f} µs\n", flush=True)
+        for reader in readers:
+            reader.close()
+        return rows
+
+
+ALL = {
+    one.__name__: one
+    for one in (hello, pipelined, static, bodies, events, memory, growth, fairness)
+}

@@ -1,0 +1,108 @@
+//! What a request costs in numbers that do not depend on the machine's mood: instructions in user
+//! space, counted by valgrind, and system calls, counted by strace. Both run the worker of the
+//! optimised build (`TENON_UNDER`).
+//!
+//! Who makes a request cheaper lowers the limit; who needs to raise it says why in the commit.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tests::plugins;
+use tests::server::Setup;
+
+/// Instructions of one request for `a.py` on a connection that is kept, with the waiting for it, and
+/// 3 % of headroom.
+const INSTRUCTIONS: u64 = 5_300;
+
+/// The optimised server, as it is now.
+fn release() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let mut cargo = Command::new(env!("CARGO"));
+        let cargo = cargo.args(["build", "--quiet", "--release", "--package", "tenon"]);
+        assert!(cargo.current_dir(plugins::root()).status().unwrap().success());
+        plugins::target().parent().unwrap().join("release/tenon")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// Serves `a.py` under `tool`, asks for it so many times on one connection, and ends. `tool` is
+/// given the folder that it may write to.
+fn ask(times: usize, tool: impl Fn(&Path) -> String) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let setup = Setup::new()
+        .program(release())
+        .environment("TENON_UNDER", &tool(place.path()))
+        .environment("TENON_LOG", "info")
+        // valgrind does not know the system call that opens files beneath a folder.
+        .config("html = \"none\"")
+        .plugin("a");
+    let server = setup.start();
+    let mut client = server.client();
+    for _ in 0..times {
+        assert_eq!(client.get("/a.py").status, 200);
+    }
+    assert!(server.stop().success());
+    place
+}
+
+/// Instructions that the threads that serve have run.
+fn instructions(times: usize) -> u64 {
+    let place = ask(times, |folder| {
+        // Only in the loop of these threads: not what the program does at its start, nor the
+        // monitor, whose work depends on the time.
+        let count = "--collect-atstart=no --toggle-collect=*event_loop::Thread::run*";
+        let file = folder.join("profile");
+        format!("valgrind --quiet --tool=callgrind {count} --callgrind-out-file={}", file.display())
+    });
+    let profile = std::fs::read_to_string(place.path().join("profile")).unwrap();
+    let totals = profile.lines().find_map(|line| line.strip_prefix("totals: "));
+    totals.unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn instructions_of_a_request() {
+    // The difference leaves out what the first requests do once.
+    let each = (instructions(3000) - instructions(1000)) / 2000;
+    println!("{each} instructions for one request");
+    assert!(each > 500, "nothing has been counted: {each}");
+    assert!(each <= INSTRUCTIONS, "{each} instructions for one request, not {INSTRUCTIONS}");
+}
+
+/// How often the worker has made each system call.
+fn system_calls(times: usize) -> BTreeMap<String, usize> {
+    let place = ask(times, |folder| format!("strace -f -c -o {}", folder.join("calls").display()));
+    let table = std::fs::read_to_string(place.path().join("calls")).unwrap();
+    // % time, seconds, usecs/call, calls, errors if there are any, syscall.
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter_map(|row| match row[..] {
+        [share, _, _, calls, .., name] if share.parse::<f64>().is_ok() && name != "total" => {
+            Some((name.to_owned(), calls.parse().ok()?))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn system_calls_of_a_request() {
+    let (few, many) = (system_calls(500), system_calls(2500));
+    let count = |calls: &BTreeMap<String, usize>, name: &str| calls.get(name).copied().unwrap_or(0);
+    let more = |name: &str| count(&many, name).saturating_sub(count(&few, name));
+    assert_eq!(more("read"), 2000, "{few:?} {many:?}");
+    assert_eq!(more("write"), 2000, "{few:?} {many:?}");
+    for name in many.keys() {
+        let limit = match name.as_str() {
+            "read" | "write" => continue,
+            // On one connection every request is waited for; with many, one wait finds several.
+            "epoll_wait" | "epoll_pwait" => 2010,
+            // The monitor keeps the time with these, however many requests there are.
+            "futex" | "clock_nanosleep" => continue,
+            _ => 20,
+        };
+        assert!(more(name) <= limit, "{name}: {few:?} {many:?}");
+    }
+}
