@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::labs::LAB_PATIENCE;
 
 /// A browser with a profile of its own; it ends with this value.
 pub struct Browser {
@@ -61,6 +62,8 @@ impl Browser {
     fn call(&self, command: &str, body: Value) -> Value {
         let body = body.to_string();
         let mut client = Client::connect(self.address);
+        // A browser that starts on a busy machine takes its time.
+        client.stream().set_read_timeout(Some(LAB_PATIENCE)).expect("the timeout is not zero");
         client.send(format!(
             "POST /session{}{command} HTTP/1.1\r\nHost: localhost\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
