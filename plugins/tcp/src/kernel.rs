@@ -72,7 +72,7 @@ impl Segments {
         let capture = self.capture.as_mut()?;
         let frames = capture.take(Duration::from_millis(150), Duration::from_secs(2)).ok()?;
         let arrows: Vec<_> = frames.iter().filter_map(|frame| self.arrow(frame)).collect();
-        run.picture(title, &wire::ladder("client", "server", &arrows));
+        run.picture(title, &wire::ladder(&arrows));
         if let Ok(file) = wire::pcap(&frames) {
             run.file("segments.pcap", "application/vnd.tcpdump.pcap", &file);
         }

@@ -105,7 +105,7 @@ impl Watch {
     }
 
     pub fn picture(&self) -> lab::svg::Svg {
-        wire::ladder("client", "server", &self.arrows)
+        wire::ladder(&self.arrows)
     }
 }
 

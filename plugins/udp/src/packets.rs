@@ -51,7 +51,7 @@ fn run(run: &mut Run) -> Outcome {
     }
     if is_tcp {
         let title = text("时序：三次握手、数据、四次挥手", "In order: opening, data, closing");
-        run.picture(title, &wire::ladder("client", "server", &arrows(&frames, server.port())));
+        run.picture(title, &wire::ladder(&arrows(&frames, server.port())));
     }
     run.file("capture.pcap", "application/vnd.tcpdump.pcap", &wire::pcap(&frames)?);
 

@@ -1,6 +1,7 @@
 //! A picture of a conversation: two lifelines and an arrow for each message.
 
 use lab::svg::Svg;
+use lab::text;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,14 +12,18 @@ pub struct Arrow {
     pub is_lost: bool,
 }
 
-const WIDTH: f64 = 720.0;
-const LEFT: f64 = 70.0;
+/// Narrow enough to be read on a phone.
+const WIDTH: f64 = 540.0;
+const LEFT: f64 = 40.0;
 const RIGHT: f64 = WIDTH - LEFT;
 const STEP: f64 = 40.0;
 /// Arrows of a picture at most.
 const ARROW_LIMIT: usize = 48;
 
-pub fn ladder(left: &str, right: &str, arrows: &[Arrow]) -> Svg {
+/// The client is on the left.
+pub fn ladder(arrows: &[Arrow]) -> Svg {
+    let lang = lab::run::lang();
+    let (left, right) = (text("客户端", "client").get(lang), text("服务器", "server").get(lang));
     let drawn = &arrows[..arrows.len().min(ARROW_LIMIT)];
     let more = arrows.len() - drawn.len();
     let bottom = 44.0 + drawn.len() as f64 * STEP;
@@ -55,7 +60,7 @@ mod tests {
     #[test]
     fn a_ladder_has_its_arrows_and_says_how_many_it_left_out() {
         let arrow = Arrow { is_from_left: true, label: "SYN <1>".to_owned(), is_lost: false };
-        let svg = ladder("client", "server", &vec![arrow; 70]).finish("open");
+        let svg = ladder(&vec![arrow; 70]).finish("open");
         assert_eq!(svg.matches("SYN &lt;1&gt;").count(), ARROW_LIMIT);
         assert!(svg.contains("… +22") && svg.contains(">client<"));
     }
