@@ -9,6 +9,7 @@ use super::{Connection, Place, answer_head};
 use crate::http::compress::{self, Effort, Encoder};
 use crate::http::head::Version;
 use crate::http::response::{Persistence, ResponseFraming, status_has_body};
+use crate::plugin::host;
 use crate::respond;
 use crate::worker::event_loop::Thread;
 
@@ -100,7 +101,10 @@ impl Connection {
         let name = &exchange.call.plugin().name;
         let target = exchange.head.target.of(&exchange.bytes).escape_ascii();
         tracing::error!("plugin {name}, request {:x} for {target}: {reason}", exchange.call.id());
-        let detail = format!("plugin {name}: {reason}");
+        let mut detail = format!("plugin {name}: {reason}");
+        if let Some(complaints) = host::complaints(exchange.call.id()) {
+            detail = format!("{detail}\n\n{complaints}");
+        }
         self.break_off(exchange, 500, Some(&detail), thread);
     }
 

@@ -3,6 +3,7 @@
 //! The functions that belong to a running request are in `call`. None of these calls the plugin
 //! before it returns, so a plugin may hold its locks.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
@@ -82,6 +83,34 @@ impl Face {
     }
 }
 
+/// How much of what a plugin says of a failure is kept.
+const COMPLAINT: usize = 16 * 1024;
+
+thread_local! {
+    /// The errors that a plugin has logged on this thread, and for which request.
+    static COMPLAINTS: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+}
+
+fn note_complaint(request: u64, message: &str) {
+    COMPLAINTS.with_borrow_mut(|(current, text)| {
+        if *current != request {
+            *current = request;
+            text.clear();
+        }
+        if text.len() + message.len() < COMPLAINT {
+            text.push_str(message);
+            text.push('\n');
+        }
+    });
+}
+
+/// The errors that a plugin has logged for a request in calls on this thread.
+pub fn complaints(request: u64) -> Option<String> {
+    COMPLAINTS.with_borrow(|(current, text)| {
+        (*current == request && !text.is_empty()).then(|| text.trim_end().to_owned())
+    })
+}
+
 /// Bytes of ours as the ABI shows them.
 pub fn text(bytes: &(impl AsRef<[u8]> + ?Sized)) -> raw::Str {
     let bytes = bytes.as_ref();
@@ -120,7 +149,10 @@ unsafe extern "C" fn log(
     let message = String::from_utf8_lossy(message);
     let plugin = &face.name;
     match level {
-        raw::LOG_ERROR => tracing::error!("plugin {plugin}, request {request:x}: {message}"),
+        raw::LOG_ERROR => {
+            tracing::error!("plugin {plugin}, request {request:x}: {message}");
+            note_complaint(request, &message);
+        }
         raw::LOG_WARN => tracing::warn!("plugin {plugin}, request {request:x}: {message}"),
         raw::LOG_DEBUG => tracing::debug!("plugin {plugin}, request {request:x}: {message}"),
         _ => tracing::info!("plugin {plugin}, request {request:x}: {message}"),

@@ -14,6 +14,7 @@ mod isolation;
 mod languages;
 mod limits;
 mod peers;
+mod python;
 mod readme;
 mod serving;
 mod streaming;

@@ -1,0 +1,81 @@
+//! Python objects the quick way, where PyO3's safe interface has none: Latin-1 texts and calls
+//! without an argument tuple.
+//!
+//! `unsafe`: functions of the C API that PyO3 only declares.
+
+use std::ffi::CStr;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+use pyo3::{Borrowed, ffi};
+
+/// A text as PEP 3333 wants it: every byte is one character.
+pub fn latin1<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    let length = text.len() as ffi::Py_ssize_t;
+    // SAFETY: so many bytes are there, and they are copied; attached, as `py` says.
+    let object =
+        unsafe { ffi::PyUnicode_DecodeLatin1(text.as_ptr().cast(), length, std::ptr::null()) };
+    // SAFETY: a new reference, or null with an exception set.
+    let object = unsafe { Bound::from_owned_ptr_or_err(py, object) }?;
+    // SAFETY: what decoding makes is a str.
+    Ok(unsafe { object.cast_into_unchecked() })
+}
+
+/// The bytes of a text as PEP 3333 wants it.
+pub enum Text<'t, 'py> {
+    Ascii(&'t str),
+    Latin1(Bound<'py, PyBytes>),
+}
+
+impl<'t, 'py> Text<'t, 'py> {
+    /// # Errors
+    /// A character is not Latin-1, or it is no str at all: `what` says which thing.
+    pub fn new(object: &'t Bound<'py, PyAny>, what: &str) -> PyResult<Self> {
+        let text = object.cast::<PyString>().map_err(|_| {
+            let kind = object.get_type();
+            PyTypeError::new_err(format!("{what} must be a str, not {kind}"))
+        })?;
+        // An ASCII text is its own UTF-8: nothing is encoded or kept.
+        if let Ok(text) = text.to_str()
+            && text.is_ascii()
+        {
+            return Ok(Self::Ascii(text));
+        }
+        // SAFETY: a str; attached, as its lifetime says.
+        let bytes = unsafe { ffi::PyUnicode_AsLatin1String(text.as_ptr()) };
+        // SAFETY: a new reference, or null with an exception set.
+        let bytes = unsafe { Bound::from_owned_ptr_or_err(object.py(), bytes) }?;
+        Ok(Self::Latin1(bytes.cast_into::<PyBytes>()?))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ascii(text) => text.as_bytes(),
+            Self::Latin1(bytes) => bytes.as_bytes(),
+        }
+    }
+}
+
+/// Calls with two arguments.
+pub fn call2<'py>(
+    callable: Borrowed<'_, 'py, PyAny>,
+    first: &Bound<'py, PyAny>,
+    second: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let arguments = [first.as_ptr(), second.as_ptr()];
+    // SAFETY: three living objects; no keywords. Attached, as their lifetime says.
+    let result = unsafe {
+        ffi::PyObject_Vectorcall(callable.as_ptr(), arguments.as_ptr(), 2, std::ptr::null_mut())
+    };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
+}
+
+/// `bytes` with a NUL behind it, if none is in it.
+pub fn with_nul<'b>(bytes: &[u8], space: &'b mut Vec<u8>) -> Option<&'b CStr> {
+    space.clear();
+    space.extend_from_slice(bytes);
+    space.push(0);
+    CStr::from_bytes_with_nul(space).ok()
+}

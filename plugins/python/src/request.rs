@@ -1,0 +1,224 @@
+//! One request as the application holds it: `start_response`, the `write` that it returns, and
+//! `wsgi.input` in one object.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::host::{Call, Start};
+use crate::input::Reader;
+use crate::objects::{Text, with_nul};
+use crate::written::Written;
+
+#[pyclass(frozen, module = "tenon")]
+pub struct Request {
+    state: Mutex<State>,
+}
+
+pub struct State {
+    /// `None`: the request is over.
+    call: Option<Call>,
+    pub reader: Reader,
+    /// A head has been given.
+    pub has_head: bool,
+    /// The Content-Length of that head.
+    pub content_length: Option<u64>,
+    /// What `write` was given, before the body that is returned.
+    pub written: Written,
+}
+
+impl State {
+    pub fn call(&self) -> PyResult<Call> {
+        self.call.ok_or_else(|| PyOSError::new_err("this request is over"))
+    }
+}
+
+impl Request {
+    pub fn new(call: Call) -> Self {
+        let reader = Reader::default();
+        let written = Written::default();
+        let state =
+            State { call: Some(call), reader, has_head: false, content_length: None, written };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Never held while Python code runs.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whatever the application keeps of this request is of no use from now on.
+    pub fn end(&self) {
+        self.state().call = None;
+    }
+
+    fn read_with<'py, T>(
+        &self,
+        py: Python<'py>,
+        read: impl FnOnce(&mut Reader, Python<'py>, Call) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let mut state = self.state();
+        let call = state.call()?;
+        read(&mut state.reader, py, call)
+    }
+}
+
+#[pymethods]
+impl Request {
+    /// PEP 3333, "The start_response() Callable".
+    #[pyo3(signature = (status, headers, exc_info = None))]
+    fn start_response<'py>(
+        slf: &Bound<'py, Self>,
+        status: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let this = slf.get();
+        let exc_info = exc_info.filter(|info| !info.is_none());
+        if exc_info.is_none() && this.state().has_head {
+            return Err(PyAssertionError::new_err(
+                "start_response has been called already; only an error handler may call it again, \
+                 with exc_info",
+            ));
+        }
+        let head = Head::new(status, headers)?;
+        let call = this.state().call()?;
+        match head.give(&call)? {
+            Start::Taken => {}
+            Start::Refused => return Err(head.refusal()),
+            Start::Late => return Err(late(exc_info)),
+        }
+        let mut state = this.state();
+        // An interim answer such as 103 is not the head.
+        if !head.is_interim() {
+            state.has_head = true;
+            state.content_length = head.content_length();
+        }
+        drop(state);
+        // It is callable as `write`.
+        Ok(slf.clone())
+    }
+
+    /// The `write()` callable.
+    fn __call__(&self, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let mut state = self.state();
+        state.call()?;
+        if !state.has_head {
+            return Err(PyAssertionError::new_err("write() before start_response()"));
+        }
+        state.written.push(data.as_bytes()).map_err(PyErr::from)
+    }
+
+    #[pyo3(signature = (size = None, /))]
+    fn read<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
+        self.read_with(py, |reader, py, call| reader.read(py, call, size))
+    }
+
+    #[pyo3(signature = (size = None, /))]
+    fn readline<'py>(&self, py: Python<'py>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
+        self.read_with(py, |reader, py, call| reader.read_line(py, call, size))
+    }
+
+    #[pyo3(signature = (hint = None, /))]
+    fn readlines<'py>(&self, py: Python<'py>, hint: Option<i64>) -> PyResult<Bound<'py, PyList>> {
+        let lines = PyList::empty(py);
+        let mut left = hint.filter(|hint| *hint > 0);
+        loop {
+            let line = self.readline(py, None)?;
+            let length = line.as_bytes().len() as i64;
+            if length == 0 {
+                return Ok(lines);
+            }
+            lines.append(line)?;
+            left = left.map(|left| left - length);
+            if left.is_some_and(|left| left <= 0) {
+                return Ok(lines);
+            }
+        }
+    }
+
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let line = self.readline(py, None)?;
+        Ok((!line.as_bytes().is_empty()).then_some(line))
+    }
+}
+
+/// Bytes are on their way: the exception that brought this about is raised again, as PEP 3333 has it.
+fn late(exc_info: Option<&Bound<'_, PyAny>>) -> PyErr {
+    let error = exc_info.and_then(|info| {
+        let value = info.cast::<PyTuple>().ok()?.get_item(1).ok()?;
+        Some(PyErr::from_value(value))
+    });
+    error.unwrap_or_else(|| {
+        PyAssertionError::new_err("start_response was called after the body had begun")
+    })
+}
+
+/// Status and header fields as the application gave them.
+struct Head<'h, 'py> {
+    status: Text<'h, 'py>,
+    /// Keeps the texts of the fields.
+    fields: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+}
+
+impl<'h, 'py> Head<'h, 'py> {
+    fn new(status: &'h Bound<'py, PyAny>, headers: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let wrong =
+            || PyTypeError::new_err("headers must be a list of pairs of str: [(name, value), ...]");
+        let mut fields = Vec::with_capacity(8);
+        for pair in headers.try_iter().map_err(|_| wrong())? {
+            let pair = pair?;
+            let pair = pair.cast::<PyTuple>().map_err(|_| wrong())?;
+            if pair.len() != 2 {
+                return Err(wrong());
+            }
+            fields.push((pair.get_item(0)?, pair.get_item(1)?));
+        }
+        Ok(Self { status: Text::new(status, "the status")?, fields })
+    }
+
+    fn give(&self, call: &Call) -> PyResult<Start> {
+        let mut texts = Vec::with_capacity(self.fields.len());
+        for (name, value) in &self.fields {
+            let name = Text::new(name, "the name of a header")?;
+            texts.push((name, Text::new(value, "the value of a header")?));
+        }
+        let fields: Vec<_> =
+            texts.iter().map(|(name, value)| (name.bytes(), value.bytes())).collect();
+        let mut space = Vec::with_capacity(64);
+        match with_nul(self.status.bytes(), &mut space) {
+            Some(status) => Ok(call.start_response(status, &fields)),
+            None => Ok(Start::Refused),
+        }
+    }
+
+    fn refusal(&self) -> PyErr {
+        let status = String::from_utf8_lossy(self.status.bytes());
+        let fields: Vec<_> = self.fields.iter().map(|(n, v)| format!("({n:?}, {v:?})")).collect();
+        PyValueError::new_err(format!(
+            "the server refuses this head: {status:?}, [{}]: the status must begin with three \
+             digits and a space, no control character may be in it, and fields of the connection \
+             (Connection, Transfer-Encoding, ...) are the server's own",
+            fields.join(", ")
+        ))
+    }
+
+    fn is_interim(&self) -> bool {
+        let status = self.status.bytes();
+        status.starts_with(b"1") && !status.starts_with(b"101")
+    }
+
+    fn content_length(&self) -> Option<u64> {
+        self.fields.iter().find_map(|(name, value)| {
+            let is_it =
+                name.extract::<&str>().is_ok_and(|n| n.eq_ignore_ascii_case("content-length"));
+            is_it.then(|| value.extract::<&str>().ok()?.trim().parse().ok()).flatten()
+        })
+    }
+}
