@@ -130,8 +130,10 @@ fn set_program(config: *mut ffi::PyConfig, program: &Path) -> Result<(), String>
     let text = CString::new(program.as_os_str().as_encoded_bytes())
         .map_err(|_| "the path of the environment has a NUL in it".to_owned())?;
     // SAFETY: the address of a field of a living structure.
-    let fields = unsafe { [&raw mut (*config).program_name, &raw mut (*config).executable] };
-    for field in fields {
+    let name = unsafe { &raw mut (*config).program_name };
+    // SAFETY: as above.
+    let executable = unsafe { &raw mut (*config).executable };
+    for field in [name, executable] {
         // SAFETY: configuration and field belong together; the text is NUL-terminated.
         check(unsafe { ffi::PyConfig_SetBytesString(config, field, text.as_ptr()) })?;
     }
