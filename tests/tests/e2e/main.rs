@@ -15,6 +15,7 @@ mod languages;
 mod limits;
 mod peers;
 mod python;
+mod python_package;
 mod readme;
 mod serving;
 mod streaming;
