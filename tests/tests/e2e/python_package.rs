@@ -22,8 +22,10 @@ struct Answer {
 fn ask(address: SocketAddr, request: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let length =
-        if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    let length = match request.starts_with("POST") {
+        true => format!("Content-Length: {}\r\n", body.len()),
+        false => String::new(),
+    };
     write!(stream, "{request} HTTP/1.0\r\nHost: test\r\n{length}X-Y: z\r\n\r\n{body}").unwrap();
     let mut text = Vec::new();
     let _ = stream.read_to_end(&mut text);
