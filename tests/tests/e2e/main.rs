@@ -15,6 +15,8 @@ mod languages;
 mod limits;
 mod peers;
 mod python;
+mod python_frameworks;
+mod python_load;
 mod python_package;
 mod readme;
 mod serving;

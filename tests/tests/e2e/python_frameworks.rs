@@ -1,0 +1,75 @@
+//! Frameworks from PyPI, unmodified, in a virtual environment that the configuration names.
+
+use std::process::Command;
+
+use tests::plugins::root;
+use tests::python::{environment, run};
+use tests::server::Setup;
+
+const PACKAGES: &[&str] = &[
+    "flask>=3.0,<4",
+    "django>=4.2,<6",
+    "bottle>=0.13,<0.14",
+    "falcon>=4.0,<5",
+    "starlette>=0.40,<2",
+    "a2wsgi>=1.10,<2",
+    "requests>=2.32,<3",
+];
+
+#[test]
+fn flask_django_bottle_falcon_and_starlette_run_unmodified() {
+    let venv = environment("frameworks", PACKAGES);
+    let setup = Setup::new()
+        .plugin("python")
+        .config(&format!(
+            "[plugin.python]\nconfig = {{ venv = {:?} }}\n[plugin.flaskshop]\nconfig = {{ callable \
+             = \"make_app()\" }}\n[limits]\nbody = \"128MiB\"",
+            venv.display().to_string()
+        ))
+        .arguments(&["--workers", "2"]);
+    let applications = root().join("tests/python/frameworks");
+    run(Command::new("cp").arg("-r").arg(applications.join(".")).arg(setup.plugins()));
+    let django = |arguments: &[&str]| {
+        let mut command = Command::new(venv.join("bin/python"));
+        command.args(["-m", "django"]).args(arguments).current_dir(setup.plugins());
+        command.env("PYTHONPATH", setup.plugins());
+        command.env("DJANGO_SETTINGS_MODULE", "djangosite.settings");
+        run(command.env("DJANGO_SUPERUSER_PASSWORD", "secret"));
+    };
+    django(&["migrate", "-v", "0"]);
+    django(&["createsuperuser", "--noinput", "--username", "admin", "--email", "a@example.org"]);
+
+    let server = setup.start();
+    let text = run(Command::new(venv.join("bin/python"))
+        .arg(root().join("tests/python/drive_frameworks.py"))
+        .arg(format!("http://{}", server.address()))
+        .arg(server.folder()));
+    assert_eq!(text.matches("passed").count(), 5, "{text}");
+    server.wait_for_log("RuntimeError: on purpose");
+}
+
+#[test]
+fn two_environments_do_not_share_a_process() {
+    let first = environment("first", &[]);
+    let second = environment("second", &[]);
+    let hello = "import sys\ndef application(environ, start_response):\n    \
+                 start_response('200 OK', [])\n    return [sys.prefix.encode()]\n";
+    let setup = Setup::new().plugin("python");
+    for name in ["a", "b", "c"] {
+        std::fs::write(setup.plugins().join(format!("{name}.py")), hello).unwrap();
+    }
+    let server = setup
+        .config(&format!(
+            "[plugin.a]\nconfig = {{ venv = {first:?} }}\n[plugin.b]\nconfig = {{ venv = {second:?} \
+             }}\n[plugin.c]\nconfig = {{ venv = \"/nowhere\" }}"
+        ))
+        .start();
+    assert_eq!(
+        server.client().get("/a.py").text(),
+        first.canonicalize().unwrap().display().to_string()
+    );
+    assert_eq!(server.client().get("/b.py").status, 503);
+    let log = server.log();
+    assert!(log.contains("plugins/b.py: it needs the Python environment"), "{log}");
+    assert!(log.contains("plugins/c.py: /nowhere is no virtual environment"), "{log}");
+}
