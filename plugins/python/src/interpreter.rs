@@ -32,7 +32,7 @@ pub fn start(environment: Option<&Path>) -> Result<(), String> {
             return Ok(());
         }
         return Err(format!(
-            "it needs {}, and this process has {}: put them on servers of their own",
+            "it needs {}, and this process has {}: isolate one of the plugins",
             describe(environment),
             describe(running.as_deref())
         ));

@@ -215,15 +215,18 @@ impl Catalog {
             None => trial::run(spec, TRIAL_TIMEOUT)?,
         };
         self.tried.insert(key, passed.clone());
-        let (group, first) = groups
-            .entry(application.language.clone())
-            .or_insert_with(|| (passed.group.clone(), spec.name.clone()));
-        if *group != passed.group {
-            return Err(refuse(format!(
-                "it needs {}, and plugin {first} {group}: a process can have one of them only; \
-                 put them on servers of their own",
-                passed.group
-            )));
+        // An isolated one has workers of its own.
+        if spec.isolation.is_none() {
+            let (group, first) = groups
+                .entry(application.language.clone())
+                .or_insert_with(|| (passed.group.clone(), spec.name.clone()));
+            if *group != passed.group {
+                return Err(refuse(format!(
+                    "it needs {}, and plugin {first} {group}: a process can have one of them \
+                     only; isolate one of the plugins, which gives it workers of its own",
+                    passed.group
+                )));
+            }
         }
         let good = Good { library, application: Some(application), go: false, passed };
         self.good.insert(spec.name.clone(), good);

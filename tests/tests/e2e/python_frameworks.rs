@@ -1,7 +1,9 @@
 //! Frameworks from PyPI, unmodified, in a virtual environment that the configuration names.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use tests::PATIENCE;
 use tests::plugins::root;
 use tests::python::{environment, run};
 use tests::server::Setup;
@@ -39,7 +41,12 @@ fn flask_django_bottle_falcon_and_starlette_run_unmodified() {
     django(&["migrate", "-v", "0"]);
     django(&["createsuperuser", "--noinput", "--username", "admin", "--email", "a@example.org"]);
 
-    let server = setup.start();
+    let server = setup.spawn();
+    // Importing Django takes a second on an idle machine, and each application is tried first.
+    let deadline = Instant::now() + 6 * PATIENCE;
+    while !server.output().contains("listening on") && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let text = run(Command::new(venv.join("bin/python"))
         .arg(root().join("tests/python/drive_frameworks.py"))
         .arg(format!("http://{}", server.address()))
