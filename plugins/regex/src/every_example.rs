@@ -1,4 +1,7 @@
 //! Every example of the chapter, run here and by Python.
+//!
+//! The file `chapter.json` of a run has an object for each example, in the order of the chapter:
+//! `{"here": "…", "python": "…" or null, "same": true}`; `same`: as in the lesson and in Python.
 
 use std::time::Duration;
 

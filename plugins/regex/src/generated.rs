@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use lab::{Experiment, Limits, Outcome, Run, say, text};
+use lab::{Experiment, Lang, Limits, Outcome, Run, lang, say, text};
 use serde_json::{Value, json};
 
 use crate::python3::{Answer, ask};
@@ -14,7 +14,7 @@ use crate::syntax::Flags;
 const PATTERNS: &str = include_str!("generated/patterns.jsonl");
 /// One text a line, as JSON.
 const TEXTS: &str = include_str!("generated/texts.jsonl");
-/// Patterns that give something else here: the pattern, the text, and why, as JSON.
+/// Where something else comes out here: pattern, text, and why, in Chinese and in English, as JSON.
 const DIFFERENCES: &str = include_str!("generated/differences.jsonl");
 /// Texts for each pattern.
 const EACH: usize = 3;
@@ -72,7 +72,8 @@ fn run(run: &mut Run) -> Outcome {
                 known.iter().find(|line| line[0] == json!(pattern) && line[1] == json!(text));
             found += 1;
             unlisted += usize::from(reason.is_none());
-            let reason = reason.map_or("?", |line| line[2].as_str().unwrap_or_default());
+            let place = if lang() == Lang::Zh { 2 } else { 3 };
+            let reason = reason.map_or("?", |line| line[place].as_str().unwrap_or_default());
             say!(
                 "不同：{pattern:?} {text:?}\n  这里 {ours}\n  Python {theirs}\n  {reason}"
                     | "different: {pattern:?} {text:?}\n  here {ours}\n  Python {theirs}\n  {reason}"
@@ -104,7 +105,7 @@ fn cases() -> Result<Vec<(String, String)>, serde_json::Error> {
         cases.extend(turn.by_ref().take(EACH).map(|text| (pattern.clone(), text.clone())));
     }
     for line in DIFFERENCES.lines() {
-        let (pattern, text, _): (String, String, String) = serde_json::from_str(line)?;
+        let (pattern, text, _, _): (String, String, String, String) = serde_json::from_str(line)?;
         cases.push((pattern, text));
     }
     Ok(cases)
