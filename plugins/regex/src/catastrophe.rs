@@ -48,7 +48,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     ],
     source: include_str!("engine.rs"),
     python: "",
-    limits: Limits::DEFAULT,
+    limits: Limits { time: Duration::from_secs(120), ..Limits::DEFAULT },
     run,
 };
 

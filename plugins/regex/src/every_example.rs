@@ -41,7 +41,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     parameters: &[],
     source: concat!(include_str!("emit.rs"), "\n", include_str!("re.rs")),
     python: TEXT,
-    limits: Limits::DEFAULT,
+    limits: Limits { time: Duration::from_secs(120), ..Limits::DEFAULT },
     run,
 };
 
@@ -87,7 +87,7 @@ fn show(example: &Example, found: &str) {
 fn compare(run: &mut Run, shown: &[Vec<String>]) -> Outcome {
     let codes: Vec<_> =
         SECTIONS.iter().flat_map(|section| &section.examples).map(|e| e.code.as_str()).collect();
-    let answer = ask(run.folder(), PROGRAM, &json!(codes), Duration::from_secs(15))?;
+    let answer = ask(run.folder(), PROGRAM, &json!(codes), Duration::from_secs(60))?;
     let said: Option<Vec<String>> = match answer {
         Answer::Said(said) => Some(serde_json::from_value(said)?),
         _ => None,

@@ -46,14 +46,14 @@ pub const EXPERIMENT: Experiment = Experiment {
     parameters: &[],
     source: include_str!("emit.rs"),
     python: "",
-    limits: Limits { time: Duration::from_secs(120), ..Limits::DEFAULT },
+    limits: Limits { time: Duration::from_secs(240), ..Limits::DEFAULT },
     run,
 };
 
 fn run(run: &mut Run) -> Outcome {
     let (cases, known) = (cases()?, read(DIFFERENCES)?);
     run.value("cases", text("模式 × 文字", "patterns × texts"), cases.len());
-    let answer = ask(run.folder(), PROGRAM, &json!(cases), Duration::from_secs(60))?;
+    let answer = ask(run.folder(), PROGRAM, &json!(cases), Duration::from_secs(100))?;
     let theirs = match answer {
         Answer::Said(Value::Array(said)) => Some(said),
         _ => {

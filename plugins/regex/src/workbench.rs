@@ -13,6 +13,8 @@ use crate::re::{Match, Pattern};
 use crate::syntax::Flags;
 use crate::{highlight, repr};
 
+/// How long Python may try.
+const PYTHON: Duration = Duration::from_secs(20);
 /// One call of `re` with data from outside.
 const PROGRAM: &str = r#"
 import json, re, sys
@@ -98,7 +100,8 @@ pub const EXPERIMENT: Experiment = Experiment {
     ],
     source: concat!(include_str!("re.rs"), "\n", include_str!("emit.rs")),
     python: "",
-    limits: Limits::DEFAULT,
+    // On a busy machine Python alone takes seconds to start.
+    limits: Limits { time: Duration::from_secs(90), ..Limits::DEFAULT },
     run,
 };
 
@@ -264,12 +267,14 @@ fn compare(run: &mut Run, call: &Call, shown: &str) -> Outcome {
         "count": call.count,
         "flags": i64::try_from(call.flags).unwrap_or_default(),
     });
-    match ask(run.folder(), PROGRAM, &question, Duration::from_secs(5))? {
+    match ask(run.folder(), PROGRAM, &question, PYTHON)? {
         Answer::Said(said) => {
             let said = said.as_str().unwrap_or_default().to_owned();
             run.check(text("与 Python 的 re 相同", "the same as Python's re"), said, shown);
         }
-        Answer::Late => say!("Python 在 5 秒内没有结果" | "Python has no answer after 5 s"),
+        Answer::Late => {
+            say!("Python 没有及时给出结果，已被终止" | "Python has no answer in time; it was ended")
+        }
         Answer::None => say!("没有可以对照的 python3" | "there is no python3 to compare with"),
     }
     Ok(())
