@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::io::Errno;
+use rustix::net::SendFlags;
 
 use super::coded::{CodedBody, Source};
 use crate::handoff::message;
@@ -157,7 +158,12 @@ impl Output {
     fn send_some(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
         let mut pieces = 0;
         loop {
-            let sent = send_bytes(socket, &self.bytes, &mut self.position)?;
+            let sent = match self.tail {
+                Tail::File { left: 1.., .. } => {
+                    send_before(socket, &self.bytes, &mut self.position)?
+                }
+                _ => send_bytes(socket, &self.bytes, &mut self.position)?,
+            };
             if sent != Sent::All {
                 return Ok(sent);
             }
@@ -205,6 +211,20 @@ fn tail_bytes(bytes: &[u8], position: usize, end: usize) -> message::Tail<'_> {
         [] => message::Tail::None,
         rest => message::Tail::Bytes(rest),
     }
+}
+
+/// Sends bytes that a file follows at once: both leave in one packet where they fit.
+fn send_before(socket: &OwnedFd, bytes: &[u8], position: &mut usize) -> std::io::Result<Sent> {
+    while *position < bytes.len() {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        match rustix::net::send(socket, &bytes[*position..], flags) {
+            Ok(count) => *position += count,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(Sent::Blocked { moved: 0 }),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Sent::All)
 }
 
 fn send_bytes(socket: &OwnedFd, bytes: &[u8], position: &mut usize) -> std::io::Result<Sent> {

@@ -151,9 +151,14 @@ impl Cache {
         self.write().retain(|_, kept| !is_idle(kept));
     }
 
-    /// There is room for so many bytes more.
-    pub fn has_room_for(&self, bytes: usize) -> bool {
-        self.account.0.bytes.load(Ordering::Relaxed).saturating_add(bytes) <= self.limits.bytes
+    /// No more is kept than may be.
+    pub fn has_room(&self) -> bool {
+        !self.is_over()
+    }
+
+    /// Makes room for what was added to an entry.
+    pub fn reclaim(&self) {
+        self.make_room(&mut self.write());
     }
 
     fn is_over(&self) -> bool {

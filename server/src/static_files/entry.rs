@@ -102,6 +102,8 @@ pub struct Heads {
 #[derive(Debug)]
 pub struct Representation {
     pub content: Content,
+    /// The state of the file that it is a form of.
+    pub stamp: Stamp,
     pub length: u64,
     pub etag: String,
     pub heads: Heads,
@@ -109,15 +111,25 @@ pub struct Representation {
     pub _charge: Charge,
 }
 
+impl Representation {
+    pub fn is_untouched(&self) -> bool {
+        match &self.content {
+            Content::Memory(_) => true,
+            Content::File(file) => {
+                rustix::fs::fstat(file).is_ok_and(|stat| Stamp::of(&stat) == self.stamp)
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Entry {
     path: Vec<u8>,
-    stamp: Stamp,
     is_settled: bool,
     pub facts: Facts,
     pub plain: Representation,
     /// Files beside it with a coded form, by coding.
-    siblings: [Option<(Stamp, Representation)>; Coding::ALL.len()],
+    siblings: [Option<Representation>; Coding::ALL.len()],
     /// What is made of it on the fly.
     pub made: Made,
 }
@@ -177,7 +189,7 @@ impl Place {
         mut self,
         account: &Account,
         heads: impl FnOnce(&str) -> Heads,
-    ) -> Result<(Stamp, Representation), Errno> {
+    ) -> Result<Representation, Errno> {
         let content = match self.read()? {
             Some(bytes) => Content::Memory(bytes),
             None => Content::File(Arc::new(self.file)),
@@ -188,9 +200,8 @@ impl Place {
         };
         let etag = self.stamp.etag();
         let heads = heads(&etag);
-        let representation =
-            Representation { content, length: self.stamp.size, etag, heads, _charge: charge };
-        Ok((self.stamp, representation))
+        let length = self.stamp.size;
+        Ok(Representation { content, stamp: self.stamp, length, etag, heads, _charge: charge })
     }
 }
 
@@ -241,29 +252,35 @@ impl Entry {
         };
         let represent =
             |place: Place, coding| place.represent(account, |etag| facts.heads(etag, coding));
-        let mut coded = [const { None }; Coding::ALL.len()];
+        let mut coded: [Option<Representation>; Coding::ALL.len()] = Default::default();
         for (coding, sibling) in Coding::ALL.into_iter().zip(siblings) {
             coded[coding as usize] =
                 sibling.map(|sibling| represent(sibling, Some(coding))).transpose()?;
         }
-        let (stamp, plain) = represent(place, None)?;
-        let is_settled =
-            stamp.is_settled(now) && coded.iter().flatten().all(|(stamp, _)| stamp.is_settled(now));
-        Ok(Self { path, stamp, is_settled, facts, plain, siblings: coded, made })
+        let plain = represent(place, None)?;
+        let is_settled = plain.stamp.is_settled(now)
+            && coded.iter().flatten().all(|form| form.stamp.is_settled(now));
+        Ok(Self { path, is_settled, facts, plain, siblings: coded, made })
     }
 
     /// Whether `place`, what is there now, and what lies beside it, is what was described.
     pub fn is_current(&self, root: &Root, place: &Place, config: &Config) -> bool {
         let siblings = open_siblings(root, place, config);
         self.is_settled
-            && (&place.path, &place.stamp) == (&self.path, &self.stamp)
+            && (&place.path, &place.stamp) == (&self.path, &self.plain.stamp)
             && self.siblings.iter().zip(&siblings).all(|(old, new)| {
-                old.as_ref().map(|(stamp, _)| stamp) == new.as_ref().map(|new| &new.stamp)
+                old.as_ref().map(|old| &old.stamp) == new.as_ref().map(|new| &new.stamp)
             })
     }
 
+    /// Whether what is held open is still as it was described. A file that is written in its place,
+    /// rather than replaced, would be sent with the tag of what it was.
+    pub fn is_untouched(&self) -> bool {
+        self.siblings.iter().flatten().chain([&self.plain]).all(Representation::is_untouched)
+    }
+
     pub fn sibling(&self, coding: Coding) -> Option<&Representation> {
-        self.siblings[coding as usize].as_ref().map(|(_, representation)| representation)
+        self.siblings[coding as usize].as_ref()
     }
 
     pub fn validators<'e>(&'e self, etag: &'e str) -> Validators<'e> {

@@ -104,10 +104,11 @@ impl Made {
         before_work();
         let form = make(coding, plain, facts, cache, etag);
         self.is_being_made[index].store(false, Ordering::Release);
+        if !cache.has_room() {
+            cache.reclaim();
+        }
         match form {
-            Some(form) if cache.has_room_for(0) => {
-                Form::Ready(self.forms[index].get_or_init(|| form))
-            }
+            Some(form) if cache.has_room() => Form::Ready(self.forms[index].get_or_init(|| form)),
             Some(form) => Form::Own(form),
             None => Form::Missing,
         }
@@ -125,8 +126,8 @@ fn make(
         Content::Memory(bytes) => bytes.clone(),
         Content::File(file) => {
             let content = read_whole(file, plain.length as usize).ok()?;
-            // It has changed: the next look at it will tell.
-            (content.len() as u64 == plain.length).then(|| Bytes::from(content))?
+            // Else it has changed: the next look at it will tell.
+            plain.is_untouched().then(|| Bytes::from(content))?
         }
     };
     let coded = match compress::whole(coding, &content, Effort::Kept) {
@@ -138,6 +139,7 @@ fn make(
     };
     Some(Representation {
         length: coded.len() as u64,
+        stamp: plain.stamp.clone(),
         _charge: cache.account.charge(coded.len(), 0),
         content: Content::Memory(coded.into()),
         heads: facts.heads(&etag, Some(coding)),

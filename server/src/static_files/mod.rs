@@ -133,8 +133,8 @@ impl StaticFiles {
     /// What is known of the file for a path, or of the index of the folder there.
     fn entry(&self, root: &Root, path: &[u8], is_folder: bool) -> Result<Arc<Entry>, Errno> {
         let stale = match self.cache.find(path) {
-            Found::Fresh(entry) => return Ok(entry),
-            Found::Stale(entry) => Some(entry),
+            Found::Fresh(entry) if entry.is_untouched() => return Ok(entry),
+            Found::Fresh(entry) | Found::Stale(entry) => Some(entry),
             Found::Nothing => None,
         };
         let place = match self.locate(root, path, is_folder) {
