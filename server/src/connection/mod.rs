@@ -243,6 +243,8 @@ impl Connection {
             }
             Ok(Sent::Paused) => {
                 self.end_blockade(thread);
+                // It is the server that takes its time: what the client was given has no meaning.
+                self.wait_until(0, at);
                 Some(Verdict::Yield)
             }
             // The peer is gone, or must be told by a cut that the answer is not whole.
