@@ -50,6 +50,23 @@ fn communication() {
     assert_eq!(count(&answer, "拷贝完成！"), 1);
 }
 
+#[test]
+fn the_bar_of_the_copy_moves_to_its_end() {
+    let server = serve(&["ipc"], "");
+    let mut client = server.client();
+    client.stream().set_read_timeout(Some(tests::labs::LAB_PATIENCE)).unwrap();
+    client.send(
+        "GET /ipc.py/run/copy?sparse=1 HTTP/1.1\r\nHost: t\r\nAccept: text/event-stream\r\n\r\n",
+    );
+    let events = client.take_until(b"event: end");
+    let parts = events.split("event: progress\ndata: ").skip(1);
+    let bars: Vec<Value> =
+        parts.map(|part| serde_json::from_str(part.lines().next().unwrap()).unwrap()).collect();
+    let done: Vec<_> = bars.iter().map(|bar| bar["done"].as_u64().unwrap()).collect();
+    assert!(done.len() > 2 && done.is_sorted(), "{done:?}");
+    assert_eq!(done.last().copied(), bars[0]["total"].as_u64());
+}
+
 /// 10,000 files with nested folders, symlinks, permissions, and a sparse file of 1 GiB; the experiment
 /// compares by hash and with `diff -r`, and the disk's blocks.
 #[test]
