@@ -11,8 +11,9 @@ use crate::config::{self, AccessLog, Config, ConfigError, ControlSocket};
 use crate::crash::autopsy;
 use crate::ctl::command::Action;
 use crate::ctl::protocol;
+use crate::ctl::replay::Under;
 use crate::supervisor::Options;
-use crate::{build, check, ctl, logging, supervisor, trial, worker};
+use crate::{build, check, crash, ctl, logging, supervisor, trial, worker};
 
 /// The configuration that is used when it is there and none is named.
 const CONFIG_FILE: &str = "tenon.toml";
@@ -91,6 +92,8 @@ enum Command {
     Trial,
     #[command(hide = true)]
     Autopsy,
+    #[command(hide = true)]
+    Replay { file: PathBuf },
 }
 
 /// What `serve` and `dev` take; each wins over the configuration file.
@@ -194,14 +197,8 @@ enum CtlAction {
         #[arg(long)]
         json: bool,
     },
-    /// One crash: what happened, in which request, and where
-    Crash {
-        #[arg(value_name = "ID")]
-        id: String,
-        /// Print it as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    /// One crash: what happened, in which request, and where; or its request once more
+    Crash(CrashArguments),
     /// Serve the version of a plugin that was served before this one
     Rollback {
         #[arg(value_name = "NAME")]
@@ -213,6 +210,50 @@ enum CtlAction {
     Recycle,
 }
 
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct CrashArguments {
+    #[arg(value_name = "ID", required = true)]
+    id: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    replay: Option<CrashAction>,
+}
+
+#[derive(Subcommand)]
+enum CrashAction {
+    /// Run its request again, against the library that crashed, in a process of its own; exit status
+    /// 2 if that one ends or hangs too
+    Replay {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Under gdb
+        #[arg(long, conflicts_with = "valgrind")]
+        gdb: bool,
+        /// Under valgrind
+        #[arg(long)]
+        valgrind: bool,
+    },
+}
+
+impl CrashArguments {
+    fn action(self) -> Action {
+        match self.replay {
+            Some(CrashAction::Replay { id, gdb, valgrind }) => {
+                let under = match (gdb, valgrind) {
+                    (true, _) => Under::Gdb,
+                    (_, true) => Under::Valgrind,
+                    _ => Under::Nothing,
+                };
+                Action::Replay { id, under }
+            }
+            None => Action::Crash { id: self.id.unwrap_or_default(), json: self.json },
+        }
+    }
+}
+
 impl Ctl {
     fn run(self) -> ExitCode {
         let action = match self.action {
@@ -220,7 +261,7 @@ impl Ctl {
             CtlAction::Top { once, json } => Action::Top { once, json },
             CtlAction::Reload => Action::Reload,
             CtlAction::Crashes { json } => Action::Crashes { json },
-            CtlAction::Crash { id, json } => Action::Crash { id, json },
+            CtlAction::Crash(arguments) => arguments.action(),
             CtlAction::Rollback { plugin } => Action::Say(protocol::Command::Rollback { plugin }),
             CtlAction::Upgrade => Action::Say(protocol::Command::Upgrade),
             CtlAction::Recycle => Action::Say(protocol::Command::Recycle),
@@ -234,7 +275,7 @@ impl Ctl {
         };
         let control = self.control.map_or(config.control, ControlSocket::At);
         let plugins = self.plugins.unwrap_or(config.plugins);
-        ctl::command::run(&Config { control, plugins, ..Config::default() }, action)
+        ctl::command::run(&Config { control, plugins, ..config }, action)
     }
 }
 
@@ -269,6 +310,7 @@ pub fn run() -> ExitCode {
         Command::Worker => worker::run(),
         Command::Trial => trial::command(),
         Command::Autopsy => autopsy::command(),
+        Command::Replay { file } => crash::replay::command(&file),
     }
 }
 

@@ -108,7 +108,7 @@ impl Site {
 }
 
 /// A plugin with a `mount` is reached there before any other rule is asked.
-fn with_mounts(config: &config::Config) -> Vec<config::RouteRule> {
+pub fn with_mounts(config: &config::Config) -> Vec<config::RouteRule> {
     let mounts = config.plugin.iter().filter_map(|(name, plugin)| {
         Some(config::RouteRule {
             pattern: config::Pattern::Prefix(plugin.mount.clone()?),

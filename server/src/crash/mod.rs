@@ -13,6 +13,7 @@ pub mod handler;
 pub mod lines;
 mod modules;
 pub mod record;
+pub mod replay;
 pub mod report;
 mod request;
 pub mod running;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::{self, Client};
 use super::protocol::{Begun, Command, InFlight, Status};
+use super::replay::{self, Outcome, Under};
 use super::top;
 use crate::config::Config;
 use crate::crash::report::{Report, Summary, printable};
@@ -29,6 +30,10 @@ pub enum Action {
         id: String,
         json: bool,
     },
+    Replay {
+        id: String,
+        under: Under,
+    },
     /// A command whose answer is a sentence.
     Say(Command),
 }
@@ -36,8 +41,9 @@ pub enum Action {
 /// How long a reload may take until nobody wants to wait for it.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Does it. Exit status 1: the server has said no.
+/// Does it. Exit status 1: the server has said no; 2: a request that was run again has crashed again.
 pub fn run(config: &Config, action: Action) -> ExitCode {
+    let mut has_failed = false;
     let outcome = client::find(config).and_then(|mut client| match action {
         Action::Status { json } => status(&mut client, json),
         Action::Top { once, json } => top::run(&mut client, once, json),
@@ -45,8 +51,14 @@ pub fn run(config: &Config, action: Action) -> ExitCode {
         Action::Crashes { json } => crashes(&mut client, json),
         Action::Crash { id, json } => crash(&mut client, id, json),
         Action::Say(command) => say(&mut client, command),
+        Action::Replay { id, under } => {
+            let outcome = replay::run(&mut client, &id, under, config)?;
+            has_failed = outcome == Outcome::Again;
+            Ok(())
+        }
     });
     match outcome {
+        Ok(()) if has_failed => ExitCode::from(2),
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("tenon ctl: {reason}");

@@ -8,5 +8,6 @@ pub mod client;
 pub mod command;
 pub mod place;
 pub mod protocol;
+pub mod replay;
 pub mod socket;
 mod top;

@@ -19,6 +19,7 @@ mod python_frameworks;
 mod python_load;
 mod python_package;
 mod readme;
+mod records;
 mod serving;
 mod streaming;
 mod supervisor;
