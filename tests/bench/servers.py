@@ -190,7 +190,8 @@ def uwsgi():
     headers.write_text(run([program, "--dot-h"]))
     flags = [flag for flag in flags if flag.startswith(("-D", "-I"))]
     compile_c(BENCH / "peers/uwsgi.c", place / "hello.so", "-shared", "-fPIC", f"-I{place}", *flags)
-    command = [program, "--plugin", "symcall", "--http11-socket", f"127.0.0.1:{port}", "--disable-logging"]
+    command = [program, "--plugin", "symcall", "--disable-logging"]
+    command += ["--http11-socket", f"127.0.0.1:{port}"]
     command += ["--dlopen", "./hello.so", "--symcall", "hello", "--http-socket-modifier1", "18"]
     return Running("uwsgi", command, port, place)
 
@@ -247,11 +248,12 @@ def lwan(build):
     if not program.exists():
         raise Missing(f"{program} is not there: build lwan in {build}")
     place, port = folder("lwan"), free_port()
-    (place / "lwan.conf").write_text(
+    # Its samples read the file that is called after them in the current folder.
+    (place / "hello.conf").write_text(
         f"keep_alive_timeout = 300\nquiet = true\nthreads = 1\nlistener 127.0.0.1:{port}\n"
         "site {\n    &hello_world /\n}\n"
     )
-    return Running("lwan", [str(program), "-c", str(place / "lwan.conf")], port, place)
+    return Running("lwan", [str(program)], port, place)
 
 
 def version(name):
@@ -265,7 +267,8 @@ def version(name):
     found = re.search(rf'name = "{package}"\nversion = "([^"]+)"', lock)
     if not found:
         query = ["dpkg-query", "-W", "-f", "${Version}", package]
-        found = re.match(r"(\d[\d.]*)", subprocess.run(query, capture_output=True, text=True).stdout)
+        answer = subprocess.run(query, capture_output=True, text=True).stdout
+        found = re.match(r"(\d[\d.]*)", answer)
     if not found:
         tools = WORK / "python/environment/bin/python"
         show = [str(tools), "-m", "pip", "show", package]

@@ -15,7 +15,7 @@ use tests::server::Setup;
 
 /// Instructions of one request for `a.py` on a connection that is kept, with the waiting for it, and
 /// 3 % of headroom.
-const INSTRUCTIONS: u64 = 5_300;
+const INSTRUCTIONS: u64 = 5_200;
 
 /// The optimised server, as it is now.
 fn release() -> PathBuf {
