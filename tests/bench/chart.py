@@ -2,7 +2,7 @@
 
 from html import escape
 
-WIDTH, ROW, LEFT, RIGHT, TOP = 760, 26, 260, 120, 46
+WIDTH, ROW, LEFT, RIGHT, TOP = 760, 26, 260, 150, 46
 STYLE = """
 text { font: 13px sans-serif; fill: #57606a }
 .title { font-weight: bold; font-size: 15px }
