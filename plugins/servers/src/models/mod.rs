@@ -57,7 +57,7 @@ pub const THREAD: Model = Model {
 
 pub const NONBLOCKING: Model = Model {
     name: "nonblocking",
-    title: text("非阻塞轮询", "non-blocking polling"),
+    title: text("非阻塞轮询", "non-blocking"),
     served: text("非阻塞轮询：服务的客户端", "non-blocking polling: clients served"),
     serve: nonblocking::serve,
     is_concurrent: true,
