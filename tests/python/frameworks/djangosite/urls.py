@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.contrib.staticfiles.views import serve
 from django.urls import path
 
 from . import views
@@ -9,5 +10,6 @@ urlpatterns = [
     path("upload", views.upload),
     path("stream/<int:megabytes>", views.stream),
     path("file", views.file),
+    path("static/<path:path>", serve, {"insecure": True}),
     path("admin/", admin.site.urls),
 ]
