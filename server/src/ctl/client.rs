@@ -82,10 +82,12 @@ impl Client {
     fn exchange(&mut self, command: Command) -> std::io::Result<Reply> {
         let mut line = serde_json::to_vec(&Request { version: VERSION, command })?;
         line.push(b'\n');
-        self.reader.get_mut().write_all(&line)?;
+        // A server that speaks to others only says so, and closes, perhaps before it is asked.
+        let sent = self.reader.get_mut().write_all(&line);
         let mut answer = Vec::new();
         self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut answer)?;
         if answer.is_empty() {
+            sent?;
             return Err(std::io::Error::other("it has closed the connection"));
         }
         Ok(serde_json::from_slice(&answer)?)
