@@ -32,7 +32,7 @@ plugins = {
 
 
 # Heads without a Content-Type, which the validator does not let pass.
-UNTYPED = {"/echo", "/ignore", "/length-long", "/length-short", "/status", "/upgrade"}
+UNTYPED = {"/", "/echo", "/ignore", "/length-long", "/length-short", "/status", "/upgrade"}
 
 
 def application(environ, start_response):
