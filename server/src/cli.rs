@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, AccessLog, Config, ConfigError, ControlSocket};
+use crate::config::{self, AccessLog, Config, ConfigError, ControlSocket, LogFormat};
 use crate::crash::autopsy;
 use crate::ctl::command::Action;
 use crate::ctl::protocol;
@@ -44,7 +44,7 @@ Then:
                                names all that it can be asked
 
 Signals: SIGTERM and SIGINT finish what runs and stop; SIGHUP reads the configuration
-and the plugins anew.
+and the plugins anew; SIGUSR1 opens the access log's file anew, after it was moved away.
 
 The configuration is ./tenon.toml, or the file named with --config; every key is optional.
 The log goes to standard error; TENON_LOG=debug makes it longer.
@@ -124,9 +124,12 @@ struct Serving {
     /// Do not look for changed plugins; SIGHUP does so once
     #[arg(long)]
     no_watch: bool,
-    /// One line per request: off, stdout or a file [default: off; with dev: stdout]
+    /// One line per request: off, stdout, syslog or a file [default: off; with dev: stdout]
     #[arg(long, value_name = "WHERE")]
     access_log: Option<String>,
+    /// What a line says: common, combined, json, or a text with $names [default: combined]
+    #[arg(long, value_name = "FORMAT")]
+    access_log_format: Option<LogFormat>,
 }
 
 impl Serving {
@@ -146,11 +149,12 @@ impl Serving {
         config.threads = self.threads.map_or(config.threads, usize::from);
         config.timeouts.request = self.request_timeout.unwrap_or(config.timeouts.request);
         config.watch &= !self.no_watch;
+        self.access_log_format
+            .iter()
+            .for_each(|format| config.access_log_format.clone_from(format));
         match self.access_log.as_deref() {
             None => {}
-            Some("off") => config.access_log = AccessLog::Off,
-            Some("stdout") => config.access_log = AccessLog::Stdout,
-            Some(path) => config.access_log = AccessLog::File(PathBuf::from(path)),
+            Some(text) => config.access_log = AccessLog::named(text, Path::new("")),
         }
         Ok(config)
     }

@@ -19,6 +19,8 @@ pub enum ToWorker {
     /// `WorkerSpec` as JSON), the scoreboard, the crash area, the channel's sender and receiver, then
     /// the listeners in the order of `WorkerSpec`.
     Start,
+    /// Open the files of the log anew: somebody has moved them away.
+    Reopen,
     /// Stop accepting, finish what runs within `Timeouts::drain`, then exit with status 0.
     Drain {
         /// Others go on: every connection that can moves to them, and no client sees anything.

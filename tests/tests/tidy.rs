@@ -122,6 +122,7 @@ fn libraries_stay_behind_their_module() {
         ("seccompiler::", &["server/src/sandbox/calls.rs"]),
         ("framehop::", &["server/src/crash/unwind.rs"]),
         ("addr2line::", &["server/src/crash/symbols.rs"]),
+        ("ipnet::", &["server/src/config/proxies.rs"]),
         ("notify::", &["server/src/supervisor/watch.rs"]),
         ("toml::", &["server/src/config/file.rs"]),
         ("clap::", &["server/src/cli.rs"]),

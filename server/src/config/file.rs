@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use serde::de::{Deserialize, Deserializer, Error};
 
 use super::isolation::Isolate;
+use super::proxies::Network;
 use super::quantity::{Size, Time, TimeOrOff};
 use super::{
-    AccessLog, Compression, Config, ControlSocket, Crashes, Files, Limits, Pattern, PluginConfig,
-    RouteRule, TargetName, Timeouts, is_plugin_name,
+    AccessLog, Compression, Config, ControlSocket, Crashes, Files, ForwardedBy, Limits, LogFormat,
+    Pattern, PluginConfig, Proxies, RequestIds, RouteRule, TargetName, Timeouts, is_plugin_name,
 };
 use crate::http::head::MAX_FIELDS;
 use crate::router::Router;
@@ -49,7 +50,14 @@ pub fn parse(text: &str, file: &Path, defaults: Config) -> Result<Config, Config
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         ConfigError(format!("{}:{line}: {}", file.display(), error.message()))
     })?;
-    Ok(parsed.over(defaults, file.parent().unwrap_or(Path::new(""))))
+    let config = parsed.over(defaults, file.parent().unwrap_or(Path::new("")));
+    if config.proxies.proxy_protocol && config.proxies.trusted.is_empty() {
+        let line = line_of(text, text.find("proxy_protocol").unwrap_or(0));
+        let remedy =
+            "name the balancers in trusted_proxies: nobody else may say whom it speaks for";
+        return Err(ConfigError(format!("{}:{line}: proxy_protocol: {remedy}", file.display())));
+    }
+    Ok(config)
 }
 
 fn line_of(text: &str, position: usize) -> usize {
@@ -69,6 +77,11 @@ struct File {
     watch: Option<bool>,
     server_name: Option<ServerName>,
     access_log: Option<String>,
+    access_log_format: Option<LogFormat>,
+    request_id: Option<RequestIds>,
+    trusted_proxies: Option<Vec<Network>>,
+    forwarded_by: Option<ForwardedBy>,
+    proxy_protocol: Option<bool>,
     control: Option<String>,
     routes: Option<Vec<Rule>>,
     #[serde(default)]
@@ -241,9 +254,7 @@ impl File {
     fn over(self, defaults: Config, folder: &Path) -> Config {
         let access_log = match self.access_log.as_deref() {
             None => defaults.access_log,
-            Some("off") => AccessLog::Off,
-            Some("stdout") => AccessLog::Stdout,
-            Some(path) => AccessLog::File(folder.join(path)),
+            Some(text) => AccessLog::named(text, folder),
         };
         let control = match self.control.as_deref() {
             None => defaults.control,
@@ -268,6 +279,13 @@ impl File {
             watch: self.watch.unwrap_or(defaults.watch),
             server_name: self.server_name.map_or(defaults.server_name, |name| name.0),
             access_log,
+            access_log_format: self.access_log_format.unwrap_or(defaults.access_log_format),
+            request_id: self.request_id.unwrap_or(defaults.request_id),
+            proxies: Proxies {
+                trusted: self.trusted_proxies.unwrap_or(defaults.proxies.trusted),
+                fields: self.forwarded_by.unwrap_or(defaults.proxies.fields),
+                proxy_protocol: self.proxy_protocol.unwrap_or(defaults.proxies.proxy_protocol),
+            },
             control,
             routes: rules.unwrap_or(defaults.routes),
             limits: self.limits.over(defaults.limits),

@@ -28,6 +28,11 @@ fn every_key_is_read() {
         watch = false
         server_name = ""
         access_log = "log/access"
+        access_log_format = "$status"
+        request_id = "answer"
+        trusted_proxies = ["10.0.0.0/8"]
+        forwarded_by = "forwarded"
+        proxy_protocol = true
         control = "ctl.sock"
         [[routes]]
         regex = "/user/(?<id>[0-9]+)"
@@ -98,6 +103,9 @@ fn every_key_is_read() {
     assert_eq!(config.routes[0].target, TargetName::Plugin("user".to_owned()));
     assert_eq!(config.routes[1].target, TargetName::Files);
     assert_eq!((config.limits.head, config.limits.body), (8192, 1 << 30));
+    assert_eq!(config.request_id, RequestIds::Answer);
+    assert!(config.proxies.trusts("10.1.1.1".parse().unwrap()) && config.proxies.proxy_protocol);
+    assert_eq!(config.proxies.fields, ForwardedBy::Forwarded);
     assert_eq!(config.admin_listen[0].port(), 1);
     assert_eq!(config.limits.connections_per_address, Some(2));
     assert_eq!((config.limits.body_rate, config.limits.write_rate), (1024, 0));
@@ -146,6 +154,10 @@ fn mistakes_are_refused_with_their_line() {
         ("[plugin.a.isolate]\nread = [\"../x\"]", 2, "without .."),
         ("[plugin.a.isolate]\nmemory = \"1MiB\"", 2, "expected at least 256MiB"),
         ("[plugin.\"a/b\"]", 1, "expected a plugin's name"),
+        ("\nproxy_protocol = true", 2, "trusted_proxies"),
+        ("trusted_proxies = [\"x\"]", 1, "expected an address or a network"),
+        ("access_log_format = \"$x\"", 1, "$x is not known"),
+        ("forwarded_by = \"x\"", 1, "x-forwarded"),
         ("watch = maybe", 1, ""),
         ("[files]\nindex = [\"a/b\"]", 2, "the name of a file"),
         ("[files]\nopen = 99999", 2, "a number from 0"),

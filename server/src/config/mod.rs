@@ -3,16 +3,20 @@
 mod file;
 mod files;
 mod isolation;
+mod proxies;
 mod quantity;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use file::{ConfigError, load, parse};
+pub use proxies::{ForwardedBy, Proxies, RequestIds};
+
+use crate::access_log::format::Format;
 pub use files::{CacheRule, Compression, Files};
 pub use isolation::Isolation;
 pub use quantity::parse_time;
@@ -34,6 +38,9 @@ pub struct Config {
     pub watch: bool,
     pub server_name: Option<String>,
     pub access_log: AccessLog,
+    pub access_log_format: LogFormat,
+    pub request_id: RequestIds,
+    pub proxies: Proxies,
     pub control: ControlSocket,
     pub routes: Vec<RouteRule>,
     pub limits: Limits,
@@ -50,6 +57,57 @@ pub enum AccessLog {
     Off,
     Stdout,
     File(PathBuf),
+    /// Its socket.
+    Syslog(PathBuf),
+}
+
+impl AccessLog {
+    /// `off`, `stdout`, `syslog`, `syslog:SOCKET` or a file; paths are relative to `folder`.
+    pub fn named(text: &str, folder: &Path) -> Self {
+        match text {
+            "off" => Self::Off,
+            "stdout" => Self::Stdout,
+            "syslog" => Self::Syslog(crate::access_log::syslog()),
+            text => match text.strip_prefix("syslog:") {
+                Some(path) => Self::Syslog(folder.join(path)),
+                None => Self::File(folder.join(text)),
+            },
+        }
+    }
+}
+
+/// What a line of the access log says; checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LogFormat(String);
+
+impl LogFormat {
+    pub fn compile(&self) -> Format {
+        Format::parse(&self.0).expect("it was checked when it was read")
+    }
+}
+
+impl Default for LogFormat {
+    fn default() -> Self {
+        Self("combined".to_owned())
+    }
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Format::parse(&text)?;
+        Ok(Self(text))
+    }
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.to_owned().try_into()
+    }
 }
 
 /// Where `tenon ctl` reaches the server.
@@ -228,6 +286,9 @@ impl Default for Config {
             watch: true,
             server_name: Some("tenon".to_owned()),
             access_log: AccessLog::Off,
+            access_log_format: LogFormat::default(),
+            request_id: RequestIds::default(),
+            proxies: Proxies::default(),
             control: ControlSocket::Automatic,
             routes: vec![RouteRule {
                 pattern: Pattern::Regex(DEFAULT_ROUTE.to_owned()),

@@ -3,34 +3,26 @@
 
 use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Instant;
 
+use super::admission::Admission;
 use super::output::Output;
 use super::patience::Patience;
 use super::table::{HANG_UP, READY, TURN, WOKEN};
 use super::writer::Writer;
 use super::{Connection, Next, Phase, Place, Verdict};
+use crate::access_log::Times;
 use crate::crash::running::{self, Answer, Span};
 use crate::http::head::Head;
+use crate::http::request_id::RequestId;
 use crate::plugin::call::{Call, Step};
-use crate::plugin::gate::{Entry, Gate};
 use crate::plugin::input::Input;
-use crate::worker::event_loop::Thread;
+use crate::worker::event_loop::{Answered, Thread};
 
 /// Encoded bytes that may wait before the plugin is asked for more.
 const BACKLOG: usize = 64 * 1024;
 /// Calls of `next` in one go before other connections have their turn.
 const PULLS: usize = 64;
-
-/// Whether this request has a place in its plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    Outside,
-    /// Waits for its turn in a plugin that is not thread-safe.
-    AwaitsGate,
-    /// Waits for a seat among the plugins that may block.
-    AwaitsSeat,
-    Inside,
-}
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +57,14 @@ pub struct Exchange {
     pub(super) call_ticks: u32,
     /// With the client, while the plugin reads the body as it comes.
     pub(super) patience: Patience,
+    /// Whom a proxy speaks for; the call's `env` points to it.
+    pub(super) client: Option<Box<str>>,
+    pub(super) id: RequestId,
+    /// For the access log, if it shows times: when the request came, since when it waits for its
+    /// turn, and what is known so far.
+    pub(super) started: Option<Instant>,
+    pub(super) queued: Option<Instant>,
+    pub(super) times: Times,
 }
 
 impl Exchange {
@@ -81,7 +81,7 @@ impl Exchange {
         let request = running::Request {
             plugin: self.call.plugin().number,
             id: self.call.id(),
-            head: Span::of(&self.bytes),
+            head: Span::of(self.head_bytes()),
             body: Span::of(self.call.input.in_memory()),
             socket: socket.as_raw_fd(),
             output: Span::of(output.rest()),
@@ -91,6 +91,11 @@ impl Exchange {
             },
         };
         (request, self.began, self.call_ticks)
+    }
+
+    /// As it came from the client.
+    pub(super) fn head_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.head.length).unwrap_or(&self.bytes)
     }
 
     pub(super) fn is_head_request(&self) -> bool {
@@ -128,81 +133,6 @@ impl Exchange {
         if notices & HANG_UP != 0 && self.is_parked() && !is_starved {
             self.abort();
         }
-    }
-
-    /// Enters the plugin, or waits for a place. `true`: inside.
-    fn admit(&mut self, thread: &Thread, at: Place<'_>, has_turn: bool, is_operator: bool) -> bool {
-        let plugin = self.call.plugin();
-        let enter = if is_operator { Gate::enter_first } else { Gate::enter };
-        match self.admission {
-            Admission::Inside => return true,
-            Admission::Outside => {
-                self.admission = Admission::AwaitsGate;
-                if !plugin.is_threadsafe() && enter(&plugin.gate, at.token) == Entry::Waiting {
-                    return false;
-                }
-            }
-            Admission::AwaitsGate | Admission::AwaitsSeat if !has_turn => return false,
-            Admission::AwaitsGate | Admission::AwaitsSeat => {}
-        }
-        if self.admission == Admission::AwaitsGate {
-            self.admission = Admission::AwaitsSeat;
-            if plugin.may_block() && enter(&thread.worker.seats, at.token) == Entry::Waiting {
-                return false;
-            }
-        }
-        self.admission = Admission::Inside;
-        true
-    }
-
-    /// Leaves the plugin, and lets in whoever has waited longest.
-    fn leave(&mut self, thread: &Thread) {
-        if self.admission != Admission::Inside {
-            return;
-        }
-        self.admission = Admission::Outside;
-        let plugin = self.call.plugin();
-        if plugin.may_block()
-            && let Some(next) = thread.worker.seats.leave()
-        {
-            thread.worker.grant_turn(next);
-        }
-        if !plugin.is_threadsafe()
-            && let Some(next) = plugin.gate.leave()
-        {
-            thread.worker.grant_turn(next);
-        }
-    }
-
-    /// Gives up waiting for a place. `false`: it has just been granted.
-    pub(super) fn withdraw(&mut self, thread: &Thread, at: Place<'_>) -> bool {
-        let plugin = self.call.plugin();
-        let has_left = match self.admission {
-            Admission::AwaitsGate => plugin.gate.withdraw(&at.token),
-            Admission::AwaitsSeat => thread.worker.seats.withdraw(&at.token),
-            Admission::Outside | Admission::Inside => false,
-        };
-        if has_left {
-            let has_gate = self.admission == Admission::AwaitsSeat && !plugin.is_threadsafe();
-            if has_gate && let Some(next) = plugin.gate.leave() {
-                thread.worker.grant_turn(next);
-            }
-            self.admission = Admission::Outside;
-        }
-        has_left
-    }
-
-    pub(super) fn is_waiting_for_turn(&self) -> bool {
-        matches!(self.admission, Admission::AwaitsGate | Admission::AwaitsSeat)
-    }
-
-    /// More wait for this plugin than the configuration allows.
-    fn finds_queue_full(&self, thread: &Thread) -> bool {
-        let plugin = self.call.plugin();
-        let limit = thread.worker.config().limits.queue;
-        self.admission == Admission::Outside
-            && ((!plugin.is_threadsafe() && plugin.gate.is_full(limit))
-                || (plugin.may_block() && thread.worker.seats.is_full(limit)))
     }
 }
 
@@ -258,8 +188,15 @@ impl Connection {
                 }
                 Stage::Start | Stage::Pull | Stage::End => {}
             }
+            let has_waited = exchange.queued.is_some();
             if !exchange.admit(thread, at, mem::take(&mut has_turn), self.is_operator) {
+                if exchange.started.is_some() && !has_waited {
+                    exchange.queued = Some(Instant::now());
+                }
                 return self.await_turn(exchange, thread, at);
+            }
+            if let Some(queued) = exchange.queued.take() {
+                exchange.times.queue += queued.elapsed();
             }
             if exchange.stage == Stage::End {
                 self.close_plugin(exchange, thread);
@@ -362,9 +299,13 @@ impl Connection {
         let is_start = exchange.stage == Stage::Start;
         let (plugin, running) =
             (exchange.call.plugin(), exchange.running(&self.socket, &self.output));
+        let began = exchange.started.map(|_| Instant::now());
         let call = &mut exchange.call;
         let step =
             thread.in_plugin(plugin, running, || if is_start { call.start() } else { call.pull() });
+        if let Some(began) = began {
+            exchange.times.plugin += began.elapsed();
+        }
         exchange.patience.saw(&thread.worker.clock, exchange.call.input.take_count());
         if !exchange.call.interim.is_empty() {
             self.output.bytes.append(&mut exchange.call.interim);
@@ -388,7 +329,18 @@ impl Connection {
     ) -> Next {
         at.slot.end_request();
         self.request_end = 0;
-        thread.log(self, &exchange.head, &exchange.bytes, exchange.status, exchange.sent);
+        let mut times = exchange.times;
+        times.total = exchange.started.map(|started| started.elapsed()).unwrap_or_default();
+        let answered = Answered {
+            head: &exchange.head,
+            head_bytes: &exchange.bytes,
+            status: exchange.status,
+            sent: exchange.sent,
+            request_id: exchange.id,
+            plugin: Some(exchange.call.plugin()),
+            times,
+        };
+        thread.log(self, &answered);
         if exchange.is_aborted {
             return Next::Verdict(Verdict::Close);
         }

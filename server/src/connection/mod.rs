@@ -1,10 +1,12 @@
 //! One client connection: what it is waiting for, and how it goes on.
 //!
-//! `table` says who may touch it, `reading` turns bytes into requests, `receiving` takes a request
-//! body, `exchange` is one request being answered by a plugin, in the memory that `recycling` keeps,
-//! `sending` is what the plugin gave on its way out, `output` is what the socket still has to take,
-//! `moving` takes it to another process. `step` is the only way in; it never waits.
+//! `table` says who may touch it, `peers` whom it is from, `reading` turns bytes into requests,
+//! `receiving` takes a request body, `exchange` is one request being answered by a plugin, in the
+//! memory that `recycling` keeps, `admission` its way in and out, `sending` is what the plugin gave on its way out, `output` is what the socket
+//! still has to take, `patience` how long it may take over that, `moving` takes it to another process.
+//! `step` is the only way in; it never waits.
 
+mod admission;
 mod coded;
 mod compression;
 pub mod exchange;
@@ -12,6 +14,7 @@ mod host_body;
 mod moving;
 pub mod output;
 mod patience;
+mod peers;
 mod reading;
 mod receiving;
 mod recycling;
@@ -80,6 +83,8 @@ enum Phase {
 struct Ends {
     remote: String,
     local: String,
+    /// By a PROXY header.
+    are_told: bool,
 }
 
 pub struct Connection {
@@ -98,6 +103,10 @@ pub struct Connection {
     request_end: u32,
     /// It came in where operators do.
     is_operator: bool,
+    /// A PROXY header comes first.
+    awaits_proxy_header: bool,
+    /// The other end is a trusted proxy; asked for with the first request.
+    is_from_proxy: Option<bool>,
     /// Its place among those of its address.
     _pass: Option<Pass>,
     /// The socket may have bytes: it has not said that it is empty.
@@ -126,6 +135,8 @@ impl Connection {
             patience: Patience::default(),
             request_end: 0,
             is_operator,
+            awaits_proxy_header: false,
+            is_from_proxy: None,
             _pass: pass,
             socket,
             ends: None,
@@ -147,6 +158,11 @@ impl Connection {
 
     pub fn socket(&self) -> Arc<OwnedFd> {
         self.socket.clone()
+    }
+
+    /// It begins with a PROXY header.
+    pub fn await_proxy_header(&mut self) {
+        self.awaits_proxy_header = true;
     }
 
     /// Goes as far as it can. The caller owns the connection.
@@ -358,7 +374,8 @@ impl Connection {
                 let address = address.ok().and_then(|address| address.as_socket());
                 address.as_ref().map(SocketAddr::to_string).unwrap_or_default()
             };
-            Box::new(Ends { remote: text(socket.peer_addr()), local: text(socket.local_addr()) })
+            let (remote, local) = (text(socket.peer_addr()), text(socket.local_addr()));
+            Box::new(Ends { remote, local, are_told: false })
         })
     }
 

@@ -6,13 +6,15 @@
 use std::mem;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::exchange::{Exchange, Stage};
 use super::output::{Output, Tail};
 use super::reading::Request;
 use super::receiving::Receiving;
 use super::table::Slot;
-use super::{Connection, Next, Phase, Place, Verdict};
+use super::{Connection, Ends, Next, Phase, Place, Verdict};
+use crate::config::RequestIds;
 use crate::handoff::message::{self, Arrival, ArrivedBody, Body, Parcel, State};
 use crate::http::body::BodyDecoder;
 use crate::http::head::{Head, Parsed};
@@ -49,6 +51,11 @@ impl Connection {
                 time_left: slot.time_left(now),
                 hops: self.hops,
                 is_operator: self.is_operator,
+                awaits_proxy_header: self.awaits_proxy_header,
+            },
+            ends: match &self.ends {
+                Some(ends) if ends.are_told => [ends.remote.as_bytes(), ends.local.as_bytes()],
+                _ => [&[], &[]],
             },
             head: &[],
             body: Body::None,
@@ -75,12 +82,15 @@ impl Connection {
 
     /// A connection as it has come from another process; the next step goes on with it.
     pub fn arrived(arrival: Arrival, pass: Option<Pass>) -> Self {
-        let Arrival { socket, state, head, body, input, output, tail } = arrival;
+        let Arrival { socket, state, ends, head, body, input, output, tail } = arrival;
         let mut connection = Self::new(Arc::new(socket), pass, state.is_operator);
         connection.is_fresh = state.is_fresh;
         connection.is_closing = state.is_closing;
         connection.has_unread_input = state.has_unread_input;
         connection.hops = state.hops;
+        connection.awaits_proxy_header = state.awaits_proxy_header;
+        connection.ends =
+            ends.map(|[remote, local]| Box::new(Ends { remote, local, are_told: true }));
         connection.input = input;
         connection.output = Output::new(output);
         if let Some(message::ArrivedTail { file, offset, left }) = tail {
@@ -131,7 +141,12 @@ impl Connection {
         let mut head = thread.head.take().unwrap_or_default();
         let limits = &thread.worker.config().limits;
         match crate::http::head::parse(&mut bytes, limits, &mut head) {
-            Ok(Parsed::Complete) => {}
+            Ok(Parsed::Complete) => {
+                if let Err(error) = self.believe_proxy(&bytes, &mut head, thread) {
+                    self.refuse_request(thread, &error);
+                    return Next::Go;
+                }
+            }
             // It was complete under the limits of another configuration.
             Ok(Parsed::Incomplete) => {
                 self.refuse(thread, 431, None);
@@ -160,8 +175,16 @@ impl Connection {
             self.refuse(thread, 404, None);
             return;
         };
-        let request =
-            Request { plugin, route: &route, head: &mut head, head_bytes: bytes, rest: &[] };
+        let request = Request {
+            plugin,
+            route: &route,
+            head: &mut head,
+            head_bytes: bytes,
+            rest: &[],
+            id: thread.request_id,
+            gives_id: thread.worker.config().request_id != RequestIds::Off,
+            started: thread.worker.access_log.shows_times().then(Instant::now),
+        };
         let input = Input::memory(Vec::new(), self.socket.clone(), true);
         let began = thread.worker.clock.tick();
         let exchange = Exchange::begin(self, request, input, began, thread, at);
@@ -181,17 +204,17 @@ impl Connection {
 /// A request that no plugin has seen yet begins anew elsewhere.
 fn request_again<'c>(exchange: &'c Exchange, parcel: &mut Parcel<'c>) {
     match exchange.call.input.stored() {
-        Stored::Bytes([]) => parcel.input[0] = &exchange.bytes,
+        Stored::Bytes([]) => parcel.input[0] = exchange.head_bytes(),
         Stored::Bytes(bytes) => {
-            parcel.head = &exchange.bytes;
+            parcel.head = exchange.head_bytes();
             parcel.body = Body::Memory(bytes, complete());
         }
         Stored::File(file) => {
-            parcel.head = &exchange.bytes;
+            parcel.head = exchange.head_bytes();
             parcel.body = Body::File(file, complete());
         }
         Stored::Stream { rest, .. } => {
-            parcel.input[0] = &exchange.bytes;
+            parcel.input[0] = exchange.head_bytes();
             parcel.input[1] = rest;
         }
     }

@@ -1,5 +1,8 @@
 //! Bytes into requests: reads from the socket, parses heads, and finds who answers.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use rustix::io::Errno;
 
 use super::coded::{CodedBody, CodedFraming, Coder, Source};
@@ -8,15 +11,20 @@ use super::output::Tail;
 use super::patience::Patience;
 use super::receiving::Receiving;
 use super::{Connection, Next, Phase, Place, Verdict, answer_head};
+use crate::access_log::Times;
+use crate::config::RequestIds;
 use crate::http::body::BodyDecoder;
 use crate::http::head::{Framing, Head, Parsed, Version};
 use crate::http::request_error::RequestError;
-use crate::http::response::{Answer, AnswerBody, Persistence, ResponseFraming, status_has_body};
+use crate::http::request_id::RequestId;
+use crate::http::response::{
+    Answer, AnswerBody, Persistence, ResponseFraming, ResponseHead, status_has_body,
+};
 use crate::plugin::Plugin;
 use crate::plugin::input::{CONTINUE, Input};
 use crate::respond::{self, Target};
 use crate::router::Route;
-use crate::worker::event_loop::Thread;
+use crate::worker::event_loop::{Answered, Thread};
 
 /// Answers are sent when this much waits, even if more requests are at hand.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -36,10 +44,15 @@ pub(super) struct Request<'r> {
     pub head_bytes: &'r [u8],
     /// What has arrived behind the head.
     pub rest: &'r [u8],
+    pub id: RequestId,
+    /// The plugin sees the id.
+    pub gives_id: bool,
+    /// For the access log.
+    pub started: Option<Instant>,
 }
 
 /// What became of the first request in a buffer.
-enum Taken {
+pub(super) enum Taken {
     Incomplete,
     /// Answered; so many bytes were its.
     Answered(usize),
@@ -180,6 +193,9 @@ impl Connection {
     }
 
     fn take_request(&mut self, bytes: &mut [u8], thread: &mut Thread, at: Place<'_>) -> Taken {
+        if self.awaits_proxy_header {
+            return self.take_proxy_header(bytes, thread);
+        }
         let mut head = thread.head.take().unwrap_or_default();
         let limits = &thread.worker.config().limits;
         let taken = match crate::http::head::parse(bytes, limits, &mut head) {
@@ -187,7 +203,14 @@ impl Connection {
             Ok(Parsed::Complete) => {
                 self.scanned = 0;
                 self.is_fresh = false;
-                self.answer(bytes, &mut head, thread, at)
+                thread.started = thread.worker.access_log.shows_times().then(Instant::now);
+                match self.believe_proxy(&bytes[..head.length], &mut head, thread) {
+                    Ok(()) => self.answer(bytes, &mut head, thread, at),
+                    Err(error) => {
+                        self.refuse_request(thread, &error);
+                        Taken::Last
+                    }
+                }
             }
             Err(error) => {
                 self.refuse_request(thread, &error);
@@ -225,7 +248,10 @@ impl Connection {
         let (head_bytes, rest) = bytes.split_at(head.length);
         let answer = match target {
             Target::Plugin(plugin, route) => {
-                let request = Request { plugin, route, head, head_bytes, rest };
+                let gives_id = thread.worker.config().request_id != RequestIds::Off;
+                let (id, started) = (thread.request_id, thread.started);
+                let request =
+                    Request { plugin, route, head, head_bytes, rest, id, gives_id, started };
                 return self.call(request, thread, at);
             }
             Target::Page { status, detail } => respond::page(*status, *detail),
@@ -304,18 +330,28 @@ impl Connection {
     fn send_answer(&mut self, answer: Answer, head: &Head, head_bytes: &[u8], thread: &mut Thread) {
         let status = answer.head.status();
         let is_head = head.method.of(head_bytes) == b"HEAD";
-        let sent = self.encode_answer(answer, head, is_head, thread);
-        thread.log(self, head, head_bytes, status, sent);
+        let id = std::mem::take(&mut thread.request_id);
+        self.patience = Patience::default();
+        let sent = self.encode_answer(answer, head, is_head, &id, thread);
+        let total = thread.started.take().map(|started| started.elapsed()).unwrap_or_default();
+        let times = Times { total, ..Times::default() };
+        let answered =
+            Answered { head, head_bytes, status, sent, request_id: id, plugin: None, times };
+        thread.log(self, &answered);
     }
 
     /// Says how long the body is.
     pub(super) fn encode_answer(
         &mut self,
-        answer: Answer,
+        mut answer: Answer,
         head: &Head,
         is_head: bool,
+        id: &RequestId,
         thread: &Thread,
     ) -> u64 {
+        if thread.worker.config().request_id == RequestIds::Answer {
+            add_id(Arc::make_mut(&mut answer.head), id, thread);
+        }
         let has_body = status_has_body(answer.head.status());
         let length = answer.body.length();
         let framing = match length {
@@ -367,6 +403,13 @@ impl Connection {
         self.is_closing = true;
         let head = Head::default();
         self.send_answer(respond::page(status, detail), &head, b"", thread);
+    }
+}
+
+/// Tells the client the id of its request, if it is to know it.
+pub(super) fn add_id(head: &mut ResponseHead, id: &RequestId, thread: &Thread) {
+    if thread.worker.config().request_id == RequestIds::Answer && !id.as_bytes().is_empty() {
+        head.field(b"X-Request-Id", id.as_bytes()).expect("an id is well-formed");
     }
 }
 

@@ -50,7 +50,7 @@ impl Receiving {
 
     /// The head of the request.
     pub(super) fn head(&self) -> &[u8] {
-        &self.exchange.bytes
+        self.exchange.head_bytes()
     }
 
     /// What has arrived of its body.

@@ -3,12 +3,15 @@
 
 use std::mem;
 
-use super::exchange::{Admission, Exchange, Stage};
+use super::admission::Admission;
+use super::exchange::{Exchange, Stage};
 use super::patience::Patience;
 use super::reading::Request;
 use super::writer::Writer;
 use super::{Connection, Place};
+use crate::access_log::Times;
 use crate::http::head::{Framing, Version};
+use crate::http::request_id::{self, RequestId};
 use crate::plugin::Plugin;
 use crate::plugin::call::{Call, Facts, Texts};
 use crate::plugin::input::Input;
@@ -51,6 +54,11 @@ impl Exchange {
             began: 0,
             call_ticks: 0,
             patience: Patience::default(),
+            client: None,
+            id: RequestId::default(),
+            started: None,
+            queued: None,
+            times: Times::default(),
         }
     }
 
@@ -61,9 +69,15 @@ impl Exchange {
         input: Input,
         at: Place<'_>,
     ) {
-        let Request { plugin, route, head, head_bytes, .. } = request;
+        let Request { plugin, route, head, head_bytes, id, gives_id, started, .. } = request;
         self.bytes.extend_from_slice(head_bytes);
         mem::swap(&mut self.head, head);
+        (self.id, self.started) = (id, started);
+        if gives_id {
+            // Behind the head, whose length says where it ends.
+            self.head.set_field(&mut self.bytes, request_id::FIELD, id.as_bytes());
+        }
+        self.client = self.head.client.map(|client| client.to_string().into_boxed_str());
         let (head, bytes) = (&self.head, &self.bytes[..]);
         let path = head.path.of(bytes);
         let ends = connection.ends();
@@ -74,7 +88,8 @@ impl Exchange {
             path: &path[route.path.clone()],
             query: head.query.of(bytes),
             target: head.target.of(bytes),
-            remote: ends.remote.as_bytes(),
+            scheme: if head.is_https { "https" } else { "http" },
+            remote: self.client.as_deref().unwrap_or(&ends.remote).as_bytes(),
             local: ends.local.as_bytes(),
         };
         let facts = Facts {
@@ -115,6 +130,9 @@ impl Exchange {
         self.status = 0;
         self.sent = 0;
         self.patience = Patience::default();
+        self.client = None;
+        self.queued = None;
+        self.times = Times::default();
         thread.spare = Some(self);
     }
 }

@@ -4,6 +4,7 @@ use std::{io, mem};
 
 use super::exchange::{Exchange, Stage};
 use super::output::Tail;
+use super::reading::add_id;
 use super::writer::{Writer, Written};
 use super::{Connection, Place, answer_head};
 use crate::http::compress::{self, Effort, Encoder};
@@ -161,7 +162,7 @@ impl Connection {
         }
         let is_head = exchange.is_head_request();
         exchange.status = status;
-        exchange.sent = self.encode_answer(answer, &exchange.head, is_head, thread);
+        exchange.sent = self.encode_answer(answer, &exchange.head, is_head, &exchange.id, thread);
         exchange.call.head_sent = true;
         exchange.writer = Writer::Discard;
         exchange.stage = Stage::End;
@@ -216,6 +217,7 @@ impl Connection {
         known: Option<u64>,
         encoder: Option<(Encoder, Option<u64>)>,
     ) {
+        add_id(&mut exchange.call.head, &exchange.id, thread);
         let head = &exchange.call.head;
         let status = head.status();
         let version = exchange.head.version;

@@ -9,7 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::MemfdFlags;
 
 /// `TNH` and the version of the layout.
-const MAGIC: u32 = u32::from_le_bytes(*b"TNH1");
+const MAGIC: u32 = u32::from_le_bytes(*b"TNH2");
 /// Connections in one message, so that a crowd is shared by those who adopt it.
 pub const MOST: usize = 32;
 /// Descriptors of one connection: its socket, its request body, the file it is being sent.
@@ -27,6 +27,8 @@ const INLINE_BODY: usize = 16 * 1024;
 pub struct Parcel<'c> {
     pub socket: BorrowedFd<'c>,
     pub state: State,
+    /// Both ends, remote and local, if a PROXY header told them; else empty.
+    pub ends: [&'c [u8]; 2],
     /// The head of a request whose body is on its way; empty: none is.
     pub head: &'c [u8],
     pub body: Body<'c>,
@@ -53,6 +55,8 @@ pub struct State {
     pub hops: u8,
     /// It came in where operators do.
     pub is_operator: bool,
+    /// A PROXY header comes first.
+    pub awaits_proxy_header: bool,
 }
 
 /// A request body as far as it has arrived.
@@ -165,9 +169,12 @@ impl<'b> Message<'b> {
         let flags = u8::from(state.is_fresh)
             | u8::from(state.is_closing) << 1
             | u8::from(state.has_unread_input) << 2
-            | u8::from(state.is_operator) << 3;
+            | u8::from(state.is_operator) << 3
+            | u8::from(state.awaits_proxy_header) << 4;
         self.raw(&[flags, state.hops])?;
         self.raw(&state.time_left.to_le_bytes())?;
+        self.text(&[parcel.ends[0]])?;
+        self.text(&[parcel.ends[1]])?;
         self.text(&[parcel.head])?;
         match &parcel.body {
             Body::None => self.raw(&[0])?,
@@ -261,6 +268,8 @@ impl Drop for Message<'_> {
 pub struct Arrival {
     pub socket: OwnedFd,
     pub state: State,
+    /// Remote and local, if a PROXY header told them.
+    pub ends: Option<[String; 2]>,
     pub head: Vec<u8>,
     pub body: ArrivedBody,
     pub input: Vec<u8>,
@@ -308,7 +317,11 @@ impl<'m, D: Iterator<Item = OwnedFd>> Reader<'m, D> {
             time_left,
             hops,
             is_operator: flags & 8 != 0,
+            awaits_proxy_header: flags & 16 != 0,
         };
+        let mut end = || Some(String::from_utf8_lossy(&self.text()?).into_owned());
+        let ends = [end()?, end()?];
+        let ends = (!ends[0].is_empty()).then_some(ends);
         let head = self.text()?;
         let body = match self.array()? {
             [0] => ArrivedBody::None,
@@ -326,7 +339,7 @@ impl<'m, D: Iterator<Item = OwnedFd>> Reader<'m, D> {
                 Some(ArrivedTail { file: self.descriptors.next()?, offset, left })
             }
         };
-        Some(Arrival { socket, state, head, body, input, output, tail })
+        Some(Arrival { socket, state, ends, head, body, input, output, tail })
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {

@@ -9,11 +9,21 @@ struct Cached {
     second: u64,
     line: Vec<u8>,
     log_time: Vec<u8>,
+    iso_time: Vec<u8>,
+    syslog_time: Vec<u8>,
 }
 
 thread_local! {
     static CACHED: RefCell<Cached> =
-        const { RefCell::new(Cached { second: 0, line: Vec::new(), log_time: Vec::new() }) };
+        const {
+            RefCell::new(Cached {
+                second: 0,
+                line: Vec::new(),
+                log_time: Vec::new(),
+                iso_time: Vec::new(),
+                syslog_time: Vec::new(),
+            })
+        };
 }
 
 /// Gives the field's line with the present second, such as `Date: Sun, 06 Nov 1994 08:49:37 GMT`
@@ -25,6 +35,16 @@ pub fn with_line<T>(f: impl FnOnce(&[u8]) -> T) -> T {
 /// Gives the present second as access logs have it, such as `06/Nov/1994:08:49:37 +0000`.
 pub fn with_log_time<T>(f: impl FnOnce(&[u8]) -> T) -> T {
     with_cached(|cached| f(&cached.log_time))
+}
+
+/// Gives the present second as RFC 3339 has it, such as `1994-11-06T08:49:37Z`.
+pub fn with_iso_time<T>(f: impl FnOnce(&[u8]) -> T) -> T {
+    with_cached(|cached| f(&cached.iso_time))
+}
+
+/// Gives the present second as syslog(3) has it, such as `Nov  6 08:49:37`.
+pub fn with_syslog_time<T>(f: impl FnOnce(&[u8]) -> T) -> T {
+    with_cached(|cached| f(&cached.syslog_time))
 }
 
 /// The present second since 1970, kept by a thread that looks often; 0: nobody does.
@@ -52,6 +72,8 @@ fn with_cached<T>(f: impl FnOnce(&Cached) -> T) -> T {
             let text = at(second).to_string();
             cached.line = [b"Date: ", text.as_bytes(), b"\r\n"].concat();
             cached.log_time = log_time(text.as_bytes());
+            cached.iso_time = iso_time(text.as_bytes());
+            cached.syslog_time = syslog_time(text.as_bytes());
         }
         f(cached)
     })
@@ -70,6 +92,20 @@ pub fn now_on_stack() -> [u8; 29] {
     // An IMF-fixdate has 29 bytes.
     let _ = write!(&mut text[..], "{}", at(second));
     text
+}
+
+fn iso_time(date: &[u8]) -> Vec<u8> {
+    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    let [day, month, year, time] = [5..7, 8..11, 12..16, 17..25].map(|range| &date[range]);
+    let number = MONTHS.chunks(3).position(|name| name == month).unwrap_or(0) + 1;
+    let number = format!("{number:02}");
+    [year, b"-", number.as_bytes(), b"-", day, b"T", time, b"Z"].concat()
+}
+
+fn syslog_time(date: &[u8]) -> Vec<u8> {
+    let [day, month, time] = [5..7, 8..11, 17..25].map(|range| &date[range]);
+    let ten = if day[0] == b'0' { b' ' } else { day[0] };
+    [month, b" ", &[ten, day[1]], b" ", time].concat()
 }
 
 /// A second since 1970 as an HTTP date.
@@ -91,5 +127,7 @@ mod tests {
             let text = str::from_utf8(line).unwrap().strip_prefix("Date: ").unwrap();
             assert!(httpdate::parse_http_date(text.strip_suffix("\r\n").unwrap()).is_ok());
         });
+        assert_eq!(iso_time(b"Sun, 06 Nov 1994 08:49:37 GMT"), b"1994-11-06T08:49:37Z");
+        assert_eq!(syslog_time(b"Sun, 06 Nov 1994 08:49:37 GMT"), b"Nov  6 08:49:37");
     }
 }

@@ -5,7 +5,9 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 
+use super::forwarded::Told;
 use super::request_error::RequestError;
 use super::response::is_token;
 use super::target::{self, Form};
@@ -86,6 +88,10 @@ pub struct Head {
     pub expects_continue: bool,
     /// The client offers another protocol.
     pub upgrade: bool,
+    /// Whom a trusted proxy speaks for, if not for itself.
+    pub client: Option<SocketAddr>,
+    /// A trusted proxy has said that the client came by https.
+    pub is_https: bool,
 }
 
 impl Head {
@@ -103,6 +109,26 @@ impl Head {
     ) -> impl Iterator<Item = &'b [u8]> {
         let named = self.fields.iter().filter(move |field| field.0.of(bytes) == name.as_bytes());
         named.map(move |field| field.1.of(bytes))
+    }
+
+    /// Takes in what a trusted proxy says; `told` lies in `bytes`.
+    pub fn believe(&mut self, told: &Told<'_>, bytes: &[u8]) {
+        self.client = told.client.map(SocketAddr::from);
+        self.is_https = told.is_https == Some(true);
+        if let Some(host) = told.host {
+            self.authority = Span::locate(host, bytes);
+        }
+    }
+
+    /// Appends a field to `bytes`, which the head was parsed from; it takes the place of all fields
+    /// of that name, which is in lower case.
+    pub fn set_field(&mut self, bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
+        self.fields.retain(|(found, _)| found.of(bytes) != name.as_bytes());
+        let begin = bytes.len();
+        bytes.extend_from_slice(name.as_bytes());
+        let middle = bytes.len();
+        bytes.extend_from_slice(value);
+        self.fields.push((Span::new(begin, middle), Span::new(middle, bytes.len())));
     }
 
     fn clear(&mut self) {

@@ -11,6 +11,7 @@ pub mod head;
 pub mod proxy_protocol;
 pub mod range;
 pub mod request_error;
+pub mod request_id;
 pub mod response;
 pub mod status;
 mod target;

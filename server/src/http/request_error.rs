@@ -18,6 +18,8 @@ pub enum RequestError {
     Framing(&'static str),
     /// 400, RFC 9112 §7.1.
     Chunk(&'static str),
+    /// 400: what a trusted proxy says of its client.
+    Forwarded,
     /// 411, RFC 9110 §15.5.12.
     LengthRequired,
     /// 413.
@@ -49,7 +51,8 @@ impl RequestError {
             | Self::Target(_)
             | Self::Host(_)
             | Self::Framing(_)
-            | Self::Chunk(_) => 400,
+            | Self::Chunk(_)
+            | Self::Forwarded => 400,
             Self::LengthRequired => 411,
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
@@ -71,6 +74,7 @@ impl fmt::Display for RequestError {
             | Self::Framing(reason)
             | Self::Chunk(reason) => return write!(formatter, "not a valid request: {reason}"),
             Self::BareNewline => "not a valid request: a line ends in LF without CR",
+            Self::Forwarded => "what the proxy says of its client cannot be understood",
             Self::LengthRequired => "an HTTP/1.0 request of this kind needs a Content-Length",
             Self::BodyTooLarge => "the request body is larger than this server takes",
             Self::TargetTooLong => "the request target is longer than this server takes",

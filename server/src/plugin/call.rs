@@ -50,6 +50,7 @@ pub struct Texts<'a> {
     pub path: &'a [u8],
     pub query: &'a [u8],
     pub target: &'a [u8],
+    pub scheme: &'static str,
     pub remote: &'a [u8],
     pub local: &'a [u8],
 }
@@ -167,7 +168,7 @@ impl Call {
             id: facts.id,
             host: Face::table(plugin.face),
             method: text(texts.method),
-            scheme: text("http"),
+            scheme: text(texts.scheme),
             authority: text(texts.authority),
             mount: text(texts.mount),
             path: text(texts.path),

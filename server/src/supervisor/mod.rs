@@ -140,7 +140,7 @@ fn serve(options: Options) -> Result<(), String> {
 }
 
 fn signals() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect()
 }
 
 fn wait_for_signals(sender: Sender<Event>) -> std::io::Result<()> {
@@ -182,6 +182,9 @@ impl Supervisor {
             };
             match event {
                 // It has said why in the log.
+                Some(Event::Signal(Signal::SIGUSR1)) => {
+                    self.workers.values().for_each(|worker| worker.handle.reopen());
+                }
                 Some(Event::Signal(Signal::SIGHUP)) => drop(self.reload()),
                 Some(Event::Signal(signal)) => self.stop(signal),
                 Some(Event::Changed) => self.prepare(false),

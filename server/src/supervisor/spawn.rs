@@ -79,6 +79,13 @@ impl Handle {
         });
     }
 
+    /// Tells it that the files of its log have been moved away.
+    pub fn reopen(&self) {
+        self.say(&ToWorker::Reopen, &[]).unwrap_or_else(|error| {
+            tracing::debug!("worker {} does not listen any more: {error}", self.pid);
+        });
+    }
+
     pub fn kill(&self) {
         // Gone already is as good.
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);

@@ -8,13 +8,15 @@ use crossbeam::deque;
 use rustix::event::epoll;
 
 use super::{CHANNEL, CONTROL, LISTENER, WAKE, Worker};
-use crate::access_log::Entry;
+use crate::access_log::{Entry, Times};
+use crate::config::RequestIds;
 use crate::connection::exchange::Exchange;
 use crate::connection::table::{HANG_UP, READY, Slot, Token};
 use crate::connection::{Connection, Verdict};
 use crate::crash::handler;
 use crate::crash::running::{self, Request};
 use crate::http::head::Head;
+use crate::http::request_id::{self, RequestId};
 use crate::plugin::Plugin;
 use crate::route_cache::RouteCache;
 use crate::scoreboard::Running;
@@ -39,6 +41,23 @@ pub struct Thread {
     pub routes: RouteCache,
     /// A finished exchange, for its memory.
     pub spare: Option<Box<Exchange>>,
+    /// Somebody wants to know the id of every request.
+    pub wants_request_ids: bool,
+    pub request_ids: request_id::Source,
+    /// Of the request whose head was read last, and when that was, if the access log shows it.
+    pub request_id: RequestId,
+    pub started: Option<Instant>,
+}
+
+/// An answered request, for the access log.
+pub struct Answered<'a> {
+    pub head: &'a Head,
+    pub head_bytes: &'a [u8],
+    pub status: u16,
+    pub sent: u64,
+    pub request_id: RequestId,
+    pub plugin: Option<&'static Plugin>,
+    pub times: Times,
 }
 
 impl Thread {
@@ -52,6 +71,11 @@ impl Thread {
             head: None,
             routes: RouteCache::default(),
             spare: None,
+            wants_request_ids: worker.config().request_id != RequestIds::Off
+                || worker.access_log.shows_request_ids(),
+            request_ids: request_id::Source::default(),
+            request_id: RequestId::default(),
+            started: None,
         }
     }
 
@@ -116,18 +140,25 @@ impl Thread {
     }
 
     /// Notes an answered request in the access log.
-    pub fn log(
-        &mut self,
-        connection: &mut Connection,
-        head: &Head,
-        head_bytes: &[u8],
-        status: u16,
-        sent: u64,
-    ) {
-        if self.worker.access_log.is_on() {
-            let remote = connection.remote();
-            self.worker.access_log.note(&Entry { remote, head, bytes: head_bytes, status, sent });
+    pub fn log(&mut self, connection: &mut Connection, answered: &Answered<'_>) {
+        let log = &self.worker.access_log;
+        if !log.is_on() {
+            return;
         }
+        let told = answered.head.client.map(|client| client.to_string());
+        log.note(
+            self.number,
+            &Entry {
+                remote: told.as_deref().unwrap_or_else(|| connection.remote()),
+                head: answered.head,
+                bytes: answered.head_bytes,
+                status: answered.status,
+                sent: answered.sent,
+                request_id: answered.request_id.as_bytes(),
+                plugin: answered.plugin.map(|plugin| plugin.name.as_str()),
+                times: answered.times,
+            },
+        );
     }
 
     /// Serves one event or one connection that is ready. `false`: there is none.

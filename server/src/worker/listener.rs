@@ -95,7 +95,10 @@ impl Listener {
         self.is_starved.store(false, Ordering::Relaxed);
         let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
         let pass = match peer {
-            Some(peer) if !self.is_for_operators => worker.clients.enter(peer.ip()),
+            // A proxy speaks for many.
+            Some(peer) if !self.is_for_operators && !worker.config().proxies.trusts(peer.ip()) => {
+                worker.clients.enter(peer.ip())
+            }
             _ => Ok(None),
         };
         let Ok(pass) = pass else {
@@ -104,7 +107,11 @@ impl Listener {
         };
         // Answers are written whole; waiting to fill packets only delays the last of them.
         let _ = SockRef::from(&socket).set_tcp_nodelay(true);
-        *slot.lock() = Some(Connection::new(socket.clone(), pass, self.is_for_operators));
+        let mut connection = Connection::new(socket.clone(), pass, self.is_for_operators);
+        if worker.config().proxies.proxy_protocol && !self.is_for_operators {
+            connection.await_proxy_header();
+        }
+        *slot.lock() = Some(connection);
         slot.set_deadline(worker.clock.deadline(worker.config().timeouts.head));
         if worker.watch(socket.as_fd(), token).is_err() {
             slot.lock().take();

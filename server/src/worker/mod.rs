@@ -309,6 +309,7 @@ impl Worker {
                 Ok(length) => match serde_json::from_slice(&buffer[..length]) {
                     Ok(ToWorker::Drain { hand_over }) => self.drain(hand_over),
                     Ok(ToWorker::Start) => {}
+                    Ok(ToWorker::Reopen) => self.access_log.reopen(),
                     Err(error) => tracing::error!("unknown message of the supervisor: {error}"),
                 },
                 Err(rustix::io::Errno::INTR) => {}

@@ -19,7 +19,7 @@ use super::lead::Lead;
 use super::listener::Listener;
 use super::monitor::{Clock, Monitor};
 use super::{CONTROL, GIVEN_BACK, OPERATORS, STAYING, WAKE, Worker};
-use crate::access_log::AccessLog;
+use crate::access_log::{self, AccessLog};
 use crate::connection::table::Table;
 use crate::control::{Refusal, ToSupervisor, ToWorker, WorkerSpec};
 use crate::crash::capture::Recorder;
@@ -57,10 +57,8 @@ fn serve() -> std::io::Result<()> {
     let Given { spec, scoreboard, crashes, channel, listeners } = receive(&control)?;
     lines::prepare(spec.config.threads);
     handler::watch_exit()?;
-    let records = Records {
-        recorder: Recorder::open(crashes)?,
-        access_log: AccessLog::open(&spec.config.access_log)?,
-    };
+    let records =
+        Records { recorder: Recorder::open(crashes)?, access_log: AccessLog::open(&spec.config)? };
     confine(&spec)?;
     let (site, refusals) = on_loader_thread(|| Site::load(&spec))??;
     let (worker, batches) = build(spec, site, scoreboard, records, channel, listeners, control)?;
@@ -81,14 +79,14 @@ fn serve() -> std::io::Result<()> {
         let _ = thread.join();
     }
     on_loader_thread(|| worker.site.exit())?;
-    worker.access_log.flush();
+    worker.access_log.finish();
     Ok(())
 }
 
 /// What the worker writes; opened before it gives up the right to open it.
 struct Records {
     recorder: Recorder,
-    access_log: AccessLog,
+    access_log: access_log::Opened,
 }
 
 /// The worker of an isolated plugin gives up all that the plugin may not do; before there is a second
@@ -177,7 +175,7 @@ fn build(
         listeners: listeners
             .map(|(number, socket)| Listener::new(socket, number, number >= public))
             .collect(),
-        access_log: records.access_log,
+        access_log: AccessLog::start(records.access_log, &spec.config, spec.generation, spec.slot)?,
         server_line: match &spec.config.server_name {
             Some(name) => format!("Server: {name}\r\n").into_bytes(),
             None => Vec::new(),
@@ -239,7 +237,7 @@ fn block_signals() -> std::io::Result<()> {
 }
 
 fn signals() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect()
 }
 
 /// A worker that is told to end by a signal of its own drains; the supervisor starts another.
@@ -247,8 +245,8 @@ fn drain_on_signals(worker: &'static Worker) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         loop {
             match signals().wait() {
-                // Reloading is the supervisor's to do.
-                Ok(Signal::SIGHUP) => {}
+                // Reloading is the supervisor's to do, and it passes on the other one.
+                Ok(Signal::SIGHUP | Signal::SIGUSR1) => {}
                 Ok(_) => worker.drain(true),
                 Err(error) => return tracing::error!("cannot wait for signals: {error}"),
             }

@@ -1,6 +1,7 @@
 //! End to end: the built server, real sockets, real libraries, real peers.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod access_log;
 mod bodies;
 mod cli;
 mod crash;
@@ -14,6 +15,7 @@ mod isolation;
 mod languages;
 mod limits;
 mod peers;
+mod proxies;
 mod python;
 mod python_frameworks;
 mod python_load;

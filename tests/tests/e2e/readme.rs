@@ -76,6 +76,7 @@ fn every_configuration_key_in_the_readme_is_taken() {
             "workers" => "1",
             "routes" => "[]",
             "control" => "\"\"",
+            "proxy_protocol" => "true\ntrusted_proxies = [\"127.0.0.1\"]",
             "crashes.folder" => "\"crashes\"",
             "compression.types" => "[]",
             "limits.connections_per_address" => "5",
