@@ -100,8 +100,8 @@ fn read<'b>(
         ForwardedBy::Forwarded => forwarded::from_forwarded(all("forwarded"), is_trusted),
         ForwardedBy::XForwarded => forwarded::from_x_forwarded(
             all("x-forwarded-for"),
-            all("x-forwarded-proto").last(),
-            all("x-forwarded-host").last(),
+            all("x-forwarded-proto").next_back(),
+            all("x-forwarded-host").next_back(),
             is_trusted,
         ),
     }

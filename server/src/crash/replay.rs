@@ -123,6 +123,7 @@ fn prepare(
         None => (0..0, whole),
     };
     let texts = Texts {
+        scheme: "http",
         method: head.method.of(bytes),
         authority: head.authority.of(bytes),
         mount: path.get(mount).unwrap_or_default(),

@@ -154,6 +154,7 @@ mod tests {
         Parcel {
             socket: socket.as_fd(),
             state,
+            ends: [&[], &[]],
             head: b"POST / HTTP/1.1\r\n\r\n",
             body: Body::Memory(b"begun", [1, 2, 3, 4]),
             input: [b"one", b"", b"two"],
