@@ -1,4 +1,4 @@
-/* An exception across the border: the process ends with a message, and only that request fails. */
+/* An exception across the border: only that request fails. */
 #include <csgi.h>
 CSGI_PLUGIN("zoo", "1", 0);
 

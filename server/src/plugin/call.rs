@@ -13,9 +13,10 @@ use std::ptr;
 use csgi::raw;
 
 use super::Plugin;
-use super::fence::{Borrowed, Thrown, guard};
+use super::fence::Borrowed;
 use super::host::{Face, text};
 use super::input::Input;
+use super::unwind::{Thrown, guard};
 use crate::http::response::ResponseHead;
 
 /// Parts that a plugin may return at once.
@@ -234,7 +235,10 @@ impl Call {
             // SAFETY: `load` found this symbol in the plugin; the arguments are as the ABI says.
             unsafe { application(env, start_response) }
         });
-        let Ok(body) = result else { return Step::Failed("it threw an exception") };
+        let body = match result {
+            Ok(body) => body,
+            Err(Thrown(what)) => return Step::Failed(what),
+        };
         if body.is_null() {
             return Step::Failed("application returned NULL");
         }
@@ -275,7 +279,10 @@ impl Call {
             // SAFETY: `parts` has room for PARTS of them, as we say.
             unsafe { next(body, parts, PARTS as i32) }
         });
-        let Ok(result) = result else { return Step::Failed("it threw an exception") };
+        let result = match result {
+            Ok(result) => result,
+            Err(Thrown(what)) => return Step::Failed(what),
+        };
         match result {
             raw::END => Step::End,
             raw::PENDING => Step::Pending,

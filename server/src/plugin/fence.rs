@@ -1,22 +1,12 @@
-//! The fence around every call into a plugin, and the calls that belong to no request: initialising
-//! it, ending it, and giving back what it has lent.
+//! The calls into a plugin that belong to no request: initialising it, ending it, and giving back what
+//! it has lent.
 
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use csgi::raw;
 
 use super::host::Face;
-
-/// Something was thrown across the border.
-#[derive(Debug)]
-pub(super) struct Thrown;
-
-/// Fences a call into a plugin. A panic of this program's own runtime becomes `Thrown`; a foreign
-/// exception ends the process with a message, which is defined, unlike letting it pass.
-pub(super) fn guard<T>(f: impl FnOnce() -> T) -> Result<T, Thrown> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|_| Thrown)
-}
+use super::unwind::{Thrown, guard};
 
 /// Calls `csgi_init`; the error is the plugin's last line of log.
 pub fn init(init: raw::Init, face: &'static Face) -> Result<(), String> {
@@ -31,7 +21,7 @@ pub fn init(init: raw::Init, face: &'static Face) -> Result<(), String> {
             Some(line) => format!("csgi_init failed: {line}"),
             None => "csgi_init failed and did not log why; ask its author".to_owned(),
         }),
-        Err(Thrown) => Err("csgi_init threw an exception; catch it in the plugin".to_owned()),
+        Err(Thrown(what)) => Err(format!("csgi_init failed: {what}; catch it in the plugin")),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Language plugins (`csgi.language/1`): what they run, and letting them load and end an application.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use csgi::raw;
 
 use super::host::{Face, text};
+use super::unwind::{Thrown, guard};
 use crate::control::Language;
 
 /// Folder files that a plugin may name.
@@ -26,11 +26,11 @@ impl Runner {
     /// Its table is not as csgi.h says.
     pub fn of(extension: Option<raw::Extension>) -> Result<Option<Self>, String> {
         let Some(extension) = extension else { return Ok(None) };
-        let table = catch_unwind(|| {
+        let table = guard(|| {
             // SAFETY: `load` found this symbol in the plugin; the id is NUL-terminated.
             unsafe { extension(c"csgi.language/1".as_ptr()) }
         });
-        let table = table.map_err(|_| "csgi_extension threw an exception".to_owned())?;
+        let table = table.map_err(|Thrown(what)| format!("csgi_extension: {what}"))?;
         if table.is_null() {
             return Ok(None);
         }
@@ -69,26 +69,26 @@ impl Runner {
     pub fn load(&self, face: &'static Face, file: &str, copy: &Path) -> Result<String, String> {
         let copy = copy.as_os_str().as_encoded_bytes();
         let mut group = raw::Str { ptr: std::ptr::null(), len: 0 };
-        let result = catch_unwind(AssertUnwindSafe(|| {
+        let result = guard(|| {
             // SAFETY: `of` took the function from the plugin's table; the texts live during the
             // call, the face as long as the process.
             unsafe { (self.load)(face.table(), text(file), text(copy), &raw mut group) }
-        }));
+        });
         match result {
             Ok(raw::OK) => string(&group).ok_or_else(|| "its group is no text".to_owned()),
             Ok(_) => Err(face.take_last_line().unwrap_or_else(|| {
                 "it cannot be loaded, and its language plugin did not log why".to_owned()
             })),
-            Err(_) => Err("its language plugin threw an exception".to_owned()),
+            Err(Thrown(what)) => Err(format!("its language plugin: {what}")),
         }
     }
 
     /// Ends an application. On the loader thread.
     pub fn unload(&self, face: &'static Face) {
-        let _ = catch_unwind(AssertUnwindSafe(|| {
+        let _ = guard(|| {
             // SAFETY: as in `load`, with the host of an application that was loaded.
             unsafe { (self.unload)(face.table()) }
-        }));
+        });
     }
 }
 

@@ -13,6 +13,7 @@ pub mod input;
 mod language;
 mod library;
 pub mod load;
+mod unwind;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,7 +1,6 @@
 //! Plugins that do wrong, each with what must come of it.
 
 use tests::server::Setup;
-use tests::wait_until;
 
 #[test]
 fn what_cannot_be_loaded_is_refused_and_harms_nobody() {
@@ -85,11 +84,15 @@ fn a_body_that_fails_in_the_middle_is_cut() {
 }
 
 #[test]
-fn an_exception_across_the_border_has_a_defined_end() {
-    let server = Setup::new().plugin("throws").plugin("a").start();
+fn what_is_thrown_across_the_border_ends_one_request_and_no_process() {
+    let server = Setup::new().plugin("throws").plugin("panics").plugin("features").start();
     let mut client = server.client();
-    client.send("GET /throws.py HTTP/1.1\r\nHost: t\r\n\r\n");
-    client.rest();
-    server.wait_for_log("it was running plugin throws");
-    wait_until("the server answers", || server.client().get("/a.py").status == 200);
+    let pid = client.get("/features.py/pid").text();
+    for _ in 0..3 {
+        assert_eq!(client.get("/throws.py").status, 500);
+    }
+    server.wait_for_log("it threw a C++ exception across the border");
+    assert_eq!(client.get("/panics.py").status, 500);
+    server.wait_for_log("it panicked across the border");
+    assert_eq!(client.get("/features.py/pid").text(), pid, "the same process, and connection");
 }
