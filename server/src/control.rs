@@ -16,8 +16,8 @@ use crate::sandbox::Profile;
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {
     /// First message, once. Descriptors, in this order: the specification (a memory file holding a
-    /// `WorkerSpec` as JSON), the scoreboard, the crash area, the channel's sender and receiver, then
-    /// the listeners in the order of `WorkerSpec`.
+    /// `WorkerSpec` as JSON), the scoreboard, the crash area, the receiver of its pool's channel, the
+    /// listeners in the order of `WorkerSpec`, then the sender of every pool's channel.
     Start,
     /// Open the files of the log anew: somebody has moved them away.
     Reopen,
@@ -53,6 +53,10 @@ pub struct WorkerSpec {
     /// Which of the workers, from 0: also its row in the scoreboard.
     pub slot: usize,
     pub generation: u64,
+    /// The pool that it is of; 0 is the main one, which accepts and serves files.
+    pub pool: usize,
+    /// For each plugin, in their order, the pool that serves it.
+    pub pools: Vec<usize>,
     /// Show reasons of refusals to clients.
     pub dev: bool,
     pub listen: Vec<SocketAddr>,

@@ -1,6 +1,7 @@
 //! The Tenon server. `main.rs` is the command line; `respond.rs` is the map of a request.
 
 pub mod access_log;
+pub mod breaker;
 pub mod build;
 pub mod check;
 pub mod cli;

@@ -11,19 +11,25 @@ use crate::static_files::StaticFiles;
 use crate::worker::monitor::Clock;
 use crate::{config, error_page};
 
+/// The pool that accepts connections and serves files, and every plugin that has no other.
+pub const MAIN: usize = 0;
+
 /// Everything a worker serves; never changes.
 pub struct Site {
     router: Router,
     plugins: Vec<Served>,
     libraries: Libraries,
     by_name: HashMap<String, usize>,
-    files: StaticFiles,
+    /// The main pool's.
+    files: Option<StaticFiles>,
     /// Show reasons to clients.
     dev: bool,
 }
 
 enum Served {
     Plugin(&'static Plugin),
+    /// By the workers of another pool.
+    Elsewhere(usize),
     Refused(Refusal),
 }
 
@@ -36,6 +42,8 @@ pub enum Target {
         detail: Option<&'static str>,
     },
     Files,
+    /// The workers of that pool.
+    Elsewhere(usize),
 }
 
 impl Site {
@@ -51,6 +59,11 @@ impl Site {
         // One thread is always kept out of plugins that may block.
         let mut libraries = Libraries::new(spec.config.workers, spec.config.threads - 1);
         for (number, plugin) in spec.plugins.iter().enumerate() {
+            let pool = spec.pools[number];
+            if pool != spec.pool {
+                plugins.push(Served::Elsewhere(pool));
+                continue;
+            }
             plugins.push(match libraries.load(number, plugin) {
                 // Never freed: a library cannot be unloaded, and requests refer to it.
                 Ok((mut plugin, _)) => {
@@ -65,7 +78,9 @@ impl Site {
         }
         let names = spec.plugins.iter().enumerate();
         let by_name = names.map(|(number, plugin)| (plugin.name.clone(), number)).collect();
-        let files = StaticFiles::open(&spec.config, spec.dev)?;
+        // An isolated worker may not even read them.
+        let files = (spec.pool == MAIN).then(|| StaticFiles::open(&spec.config, spec.dev));
+        let files = files.transpose()?;
         Ok((Self { router, plugins, libraries, by_name, files, dev: spec.dev }, refusals))
     }
 
@@ -85,10 +100,13 @@ impl Site {
     pub fn target(&'static self, path: &[u8]) -> Target {
         // A path with other bytes is refused when it is parsed.
         let path = std::str::from_utf8(path).unwrap_or("");
-        let Some(found) = self.router.find(path) else { return Target::Files };
-        let router::Destination::Plugin(name) = found.destination else { return Target::Files };
+        let files = if self.files.is_some() { Target::Files } else { Target::Elsewhere(MAIN) };
+        let Some(found) = self.router.find(path) else { return files };
+        let router::Destination::Plugin(name) = found.destination else { return files };
         match self.by_name.get(name).map(|number| &self.plugins[*number]) {
             Some(Served::Plugin(plugin)) => Target::Plugin(plugin, found.route),
+            Some(Served::Elsewhere(pool)) => Target::Elsewhere(*pool),
+            _ if self.files.is_none() => Target::Elsewhere(MAIN),
             Some(Served::Refused(refusal)) => {
                 Target::Page { status: 503, detail: self.dev.then_some(refusal.reason.as_str()) }
             }
@@ -96,14 +114,18 @@ impl Site {
         }
     }
 
-    /// The answer of the static files. `before_work` is called before what may take long.
+    /// The answer of the static files, if this worker serves them. `before_work` is called before
+    /// what may take long.
     pub fn file(&self, head: &Head, bytes: &[u8], before_work: &dyn Fn()) -> Answer {
-        self.files.serve(head, bytes, before_work)
+        match &self.files {
+            Some(files) => files.serve(head, bytes, before_work),
+            None => page(503, None),
+        }
     }
 
     /// Called now and then.
     pub fn tidy(&self) {
-        self.files.tidy();
+        self.files.iter().for_each(StaticFiles::tidy);
     }
 }
 

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 
+use crate::breaker::{Breaker, Poisons};
+
 /// What one thread of a worker is doing. On a cache line of its own, because it changes with every
 /// request.
 #[derive(Default)]
@@ -33,6 +35,8 @@ pub struct ThreadCell {
     accused: AtomicU64,
     /// The kernel's number of the thread, 0 before it runs.
     thread: AtomicU32,
+    /// Requests that the thread has answered.
+    answered: AtomicU64,
 }
 
 /// A request that a thread is inside of.
@@ -74,6 +78,15 @@ impl ThreadCell {
 
     pub fn accused(&self) -> u64 {
         self.accused.load(Ordering::SeqCst)
+    }
+
+    /// One more request is answered. Only by the thread itself.
+    pub fn count_answer(&self) {
+        self.answered.store(self.answered() + 1, Ordering::Relaxed);
+    }
+
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     pub fn set_thread(&self, thread: u32) {
@@ -139,6 +152,8 @@ impl Row {
 struct Layout {
     rows: AtomicU32,
     threads: AtomicU32,
+    plugins: AtomicU32,
+    poisons: Poisons,
 }
 
 pub struct Scoreboard {
@@ -146,6 +161,7 @@ pub struct Scoreboard {
     length: usize,
     rows: usize,
     threads: usize,
+    plugins: usize,
 }
 
 // SAFETY: the memory holds atomics only, and is unmapped by nobody but `drop`.
@@ -154,23 +170,24 @@ unsafe impl Send for Scoreboard {}
 unsafe impl Sync for Scoreboard {}
 
 impl Scoreboard {
-    /// For `rows` workers of `threads` threads; the descriptor is for the workers.
+    /// For `rows` workers of `threads` threads, and `plugins`; the descriptor is for the workers.
     ///
     /// # Errors
     /// There is no memory for it.
-    pub fn create(rows: usize, threads: usize) -> std::io::Result<(Self, OwnedFd)> {
+    pub fn create(rows: usize, threads: usize, plugins: usize) -> std::io::Result<(Self, OwnedFd)> {
         let file = rustix::fs::memfd_create(
             "tenon-scoreboard",
             MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
         )?;
-        let length = Self::length(rows, threads);
+        let length = Self::length(rows, threads, plugins);
         rustix::fs::ftruncate(&file, length as u64)?;
         // Nobody who has it can make it shorter, which would make others' access fail.
         rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         let memory = map(&file, length)?;
-        let scoreboard = Self { memory, length, rows, threads };
+        let scoreboard = Self { memory, length, rows, threads, plugins };
         scoreboard.layout().rows.store(rows as u32, Ordering::Relaxed);
         scoreboard.layout().threads.store(threads as u32, Ordering::Relaxed);
+        scoreboard.layout().plugins.store(plugins as u32, Ordering::Relaxed);
         Ok((scoreboard, file))
     }
 
@@ -184,24 +201,39 @@ impl Scoreboard {
             return Err(std::io::Error::other("the scoreboard is too small"));
         }
         let memory = map(&file, length)?;
-        let mut scoreboard = Self { memory, length, rows: 0, threads: 0 };
+        let mut scoreboard = Self { memory, length, rows: 0, threads: 0, plugins: 0 };
         let rows = scoreboard.layout().rows.load(Ordering::Relaxed) as usize;
         let threads = scoreboard.layout().threads.load(Ordering::Relaxed) as usize;
-        if Self::length(rows, threads) != length {
+        let plugins = scoreboard.layout().plugins.load(Ordering::Relaxed) as usize;
+        if Self::length(rows, threads, plugins) != length {
             return Err(std::io::Error::other("the scoreboard has another layout"));
         }
         scoreboard.rows = rows;
         scoreboard.threads = threads;
+        scoreboard.plugins = plugins;
         Ok(scoreboard)
     }
 
-    fn length(rows: usize, threads: usize) -> usize {
+    fn length(rows: usize, threads: usize, plugins: usize) -> usize {
         let row = size_of::<Row>() + threads * size_of::<ThreadCell>();
-        size_of::<Layout>() + rows * row
+        size_of::<Layout>() + rows * row + plugins * size_of::<Breaker>()
     }
 
     fn layout(&self) -> &Layout {
         self.at(0)
+    }
+
+    /// Requests that no plugin gets.
+    pub fn poisons(&self) -> &Poisons {
+        &self.layout().poisons
+    }
+
+    /// # Panics
+    /// There is no such plugin.
+    pub fn breaker(&self, plugin: usize) -> &Breaker {
+        assert!(plugin < self.plugins, "the scoreboard has {} plugins", self.plugins);
+        let begin = size_of::<Layout>() + self.rows * self.row_length();
+        self.at(begin + plugin * size_of::<Breaker>())
     }
 
     /// # Panics
@@ -231,6 +263,7 @@ impl Scoreboard {
             cell.calls.store(0, Ordering::Relaxed);
             cell.plugin.store(u32::MAX, Ordering::Relaxed);
             cell.accuse(0);
+            cell.answered.store(0, Ordering::Relaxed);
         }
     }
 
@@ -238,7 +271,7 @@ impl Scoreboard {
         size_of::<Row>() + self.threads * size_of::<ThreadCell>()
     }
 
-    /// Only for `Layout`, `Row` and `ThreadCell`, which are made of atomics.
+    /// Only for `Layout`, `Row`, `ThreadCell` and `Breaker`, which are made of atomics.
     fn at<T>(&self, offset: usize) -> &T {
         assert!(offset + size_of::<T>() <= self.length && offset.is_multiple_of(align_of::<T>()));
         // SAFETY: the mapping is page-aligned and `length` bytes long, checked just above, so the
@@ -268,7 +301,7 @@ mod tests {
 
     #[test]
     fn both_sides_see_the_same() {
-        let (ours, file) = Scoreboard::create(2, 3).unwrap();
+        let (ours, file) = Scoreboard::create(2, 3, 1).unwrap();
         let theirs = Scoreboard::open(file).unwrap();
         theirs.row(1).set_connections(7);
         let running = Running { plugin: 4, request: 99, began: 1, entered: 2, due: 3 };
@@ -276,6 +309,8 @@ mod tests {
         assert_eq!(ours.row(1).connections(), 7);
         assert_eq!(ours.cell(1, 2).running(), Some(running));
         assert_eq!(ours.cell(0, 2).running(), None);
+        ours.breaker(0).open(9);
+        assert!(!theirs.breaker(0).is_closed());
         theirs.cell(1, 2).leave();
         assert_eq!(ours.cell(1, 2).running(), None);
     }

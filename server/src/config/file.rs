@@ -12,8 +12,9 @@ use super::isolation::Isolate;
 use super::proxies::Network;
 use super::quantity::{Size, Time, TimeOrOff};
 use super::{
-    AccessLog, Compression, Config, ControlSocket, Crashes, Files, ForwardedBy, Limits, LogFormat,
-    Pattern, PluginConfig, Proxies, RequestIds, RouteRule, TargetName, Timeouts, is_plugin_name,
+    AccessLog, BreakerConfig, Compression, Config, ControlSocket, Crashes, Files, ForwardedBy,
+    Limits, LogFormat, Pattern, PluginConfig, Proxies, Recycle, RequestIds, RouteRule, TargetName,
+    Timeouts, is_plugin_name,
 };
 use crate::http::head::MAX_FIELDS;
 use crate::router::Router;
@@ -93,6 +94,10 @@ struct File {
     #[serde(default)]
     crashes: FileCrashes,
     #[serde(default)]
+    breaker: FileBreaker,
+    #[serde(default)]
+    recycle: FileRecycle,
+    #[serde(default)]
     plugin: BTreeMap<PluginName, FilePlugin>,
 }
 
@@ -132,12 +137,29 @@ struct FileCrashes {
     redact: Option<bool>,
 }
 
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileBreaker {
+    crashes: Option<Between<0, 1_000_000>>,
+    within: Option<Time>,
+    wait: Option<Time>,
+    poison: Option<Time>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRecycle {
+    requests: Option<Between<1, { u64::MAX >> 1 }>>,
+    memory: Option<Size>,
+}
+
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FilePlugin {
     mount: Option<Mount>,
     config: Option<serde_json::Value>,
     request_timeout: Option<Time>,
+    workers: Option<AtLeast<1>>,
     compress: Option<bool>,
     isolate: Option<Isolate>,
 }
@@ -266,8 +288,11 @@ impl File {
             let mount = plugin.mount.map(|mount| mount.0);
             let request_timeout = plugin.request_timeout.map(|time| time.0);
             let isolate = plugin.isolate.and_then(|isolate| isolate.within(folder));
+            let workers = plugin.workers.map(|number| number.0);
             let FilePlugin { config, compress, .. } = plugin;
-            (name.0, PluginConfig { mount, config, request_timeout, compress, isolate })
+            let plugin =
+                PluginConfig { mount, workers, config, request_timeout, compress, isolate };
+            (name.0, plugin)
         });
         Config {
             listen: self.listen.unwrap_or(defaults.listen),
@@ -293,6 +318,8 @@ impl File {
             crashes: self.crashes.over(defaults.crashes, folder),
             files: self.files.unwrap_or(defaults.files),
             compression: self.compression.unwrap_or(defaults.compression),
+            breaker: self.breaker.over(defaults.breaker),
+            recycle: self.recycle.over(defaults.recycle),
             plugin: plugins.collect(),
         }
     }
@@ -326,6 +353,26 @@ impl FileCrashes {
             records: self.records.map_or(defaults.records, |number| number.0),
             size: self.size.map_or(defaults.size, |size| size.0),
             redact: self.redact.unwrap_or(defaults.redact),
+        }
+    }
+}
+
+impl FileBreaker {
+    fn over(self, defaults: BreakerConfig) -> BreakerConfig {
+        BreakerConfig {
+            crashes: self.crashes.map_or(defaults.crashes, |number| number.0),
+            within: self.within.map_or(defaults.within, |time| time.0),
+            wait: self.wait.map_or(defaults.wait, |time| time.0),
+            poison: self.poison.map_or(defaults.poison, |time| time.0),
+        }
+    }
+}
+
+impl FileRecycle {
+    fn over(self, defaults: Recycle) -> Recycle {
+        Recycle {
+            requests: self.requests.map(|number| number.0 as u64).or(defaults.requests),
+            memory: self.memory.map(|size| size.0).or(defaults.memory),
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Config {
     pub crashes: Crashes,
     pub files: Files,
     pub compression: Compression,
+    pub breaker: BreakerConfig,
+    pub recycle: Recycle,
     /// Per plugin, by name.
     pub plugin: BTreeMap<String, PluginConfig>,
 }
@@ -195,10 +197,45 @@ pub struct Timeouts {
     pub drain: Duration,
 }
 
+/// When a plugin's requests are refused because it crashes or hangs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BreakerConfig {
+    /// So many, within that time; 0: never.
+    pub crashes: usize,
+    pub within: Duration,
+    /// For how long at first; twice as long each time that the trial crashes too.
+    pub wait: Duration,
+    /// For how long one request is refused that has crashed a plugin twice within that time.
+    pub poison: Duration,
+}
+
+/// When a worker is replaced by a new one, as in a reload; both a tenth earlier or later, so that
+/// not all of them are at the same time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recycle {
+    /// After so many requests.
+    pub requests: Option<u64>,
+    /// When it has so many bytes of memory.
+    pub memory: Option<u64>,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            crashes: 5,
+            within: Duration::from_secs(60),
+            wait: Duration::from_secs(1),
+            poison: Duration::from_secs(300),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PluginConfig {
     /// Served at this prefix too.
     pub mount: Option<String>,
+    /// It runs in so many workers of its own.
+    pub workers: Option<usize>,
     /// Handed to the plugin as JSON.
     pub config: Option<serde_json::Value>,
     /// As `Timeouts::request`, which it takes the place of.
@@ -210,6 +247,12 @@ pub struct PluginConfig {
 }
 
 impl Config {
+    /// How many workers serve that plugin and no other; `None`: it shares those of the main pool.
+    pub fn own_workers(&self, plugin: &str) -> Option<usize> {
+        let plugin = self.plugin.get(plugin)?;
+        plugin.workers.or(plugin.isolate.as_ref().map(|_| 1))
+    }
+
     /// How long one call into that plugin may take, if no route rule says otherwise.
     pub fn request_timeout(&self, plugin: &str) -> Duration {
         let own = self.plugin.get(plugin).and_then(|plugin| plugin.request_timeout);
@@ -300,6 +343,8 @@ impl Default for Config {
             crashes: Crashes::default(),
             files: Files::default(),
             compression: Compression::default(),
+            breaker: BreakerConfig::default(),
+            recycle: Recycle::default(),
             plugin: BTreeMap::new(),
         }
     }

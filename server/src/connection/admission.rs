@@ -3,8 +3,10 @@
 
 use super::Place;
 use super::exchange::Exchange;
+use crate::breaker;
 use crate::plugin::gate::{Entry, Gate};
 use crate::worker::event_loop::Thread;
+use crate::worker::monitor::monotonic_milliseconds;
 
 /// Whether this request has a place in its plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +90,30 @@ impl Exchange {
 
     pub(super) fn is_waiting_for_turn(&self) -> bool {
         matches!(self.admission, Admission::AwaitsGate | Admission::AwaitsSeat)
+    }
+
+    /// The plugin has crashed too often, or this very request has.
+    pub(super) fn is_kept_out(&mut self, thread: &Thread) -> bool {
+        let worker = thread.worker;
+        let (breaker, poisons) = (worker.breaker(self.call.plugin().number), worker.poisons());
+        if self.admission != Admission::Outside || (breaker.is_closed() && poisons.is_empty()) {
+            return false;
+        }
+        let now = monotonic_milliseconds();
+        let fingerprint = breaker::fingerprint(
+            self.call.plugin().number,
+            &self.bytes,
+            self.call.input.in_memory(),
+        );
+        let wait = poisons.refuses(fingerprint, now).or_else(|| match breaker.admit(now) {
+            breaker::Admission::Refused(wait) => Some(wait),
+            admission => {
+                self.is_trial = admission == breaker::Admission::Trial;
+                None
+            }
+        });
+        self.retry_after = wait.unwrap_or(self.retry_after);
+        wait.is_some()
     }
 
     /// More wait for this plugin than the configuration allows.

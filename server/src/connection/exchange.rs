@@ -65,6 +65,10 @@ pub struct Exchange {
     pub(super) started: Option<Instant>,
     pub(super) queued: Option<Instant>,
     pub(super) times: Times,
+    /// Its return closes the plugin's breaker.
+    pub(super) is_trial: bool,
+    /// What a 503 says of when to come again, in seconds.
+    pub(super) retry_after: u32,
 }
 
 impl Exchange {
@@ -172,6 +176,10 @@ impl Connection {
             }
             if let Some(verdict) = self.make_room(exchange, thread, at) {
                 return Some(verdict);
+            }
+            if exchange.stage == Stage::Start && exchange.is_kept_out(thread) {
+                self.answer_instead(exchange, thread, 503, None);
+                continue;
             }
             match exchange.stage {
                 Stage::Parked if !exchange.is_woken => {
@@ -329,6 +337,9 @@ impl Connection {
     ) -> Next {
         at.slot.end_request();
         self.request_end = 0;
+        if exchange.is_trial {
+            thread.worker.breaker(exchange.call.plugin().number).pass();
+        }
         let mut times = exchange.times;
         times.total = exchange.started.map(|started| started.elapsed()).unwrap_or_default();
         let answered = Answered {

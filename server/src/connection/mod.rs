@@ -55,6 +55,8 @@ pub enum Verdict {
     Wait,
     /// It could go on, but others should have their turn.
     Yield,
+    /// The workers of that pool are to go on with it.
+    Move(usize),
     Close,
 }
 
@@ -193,7 +195,10 @@ impl Connection {
         if lends {
             mem::swap(&mut self.output.bytes, &mut thread.output);
         }
-        let verdict = self.run(thread, at, notices);
+        let verdict = match self.run(thread, at, notices) {
+            Verdict::Move(pool) => self.depart(pool, thread, at),
+            verdict => verdict,
+        };
         if self.output.waiting() == 0 {
             mem::swap(&mut self.output.bytes, &mut thread.output);
             self.output.bytes = Vec::new();

@@ -6,16 +6,17 @@
 use std::mem;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::exchange::{Exchange, Stage};
 use super::output::{Output, Tail};
-use super::reading::Request;
+use super::reading::{MOST_HOPS, Request};
 use super::receiving::Receiving;
 use super::table::Slot;
 use super::{Connection, Ends, Next, Phase, Place, Verdict};
 use crate::config::RequestIds;
-use crate::handoff::message::{self, Arrival, ArrivedBody, Body, Parcel, State};
+use crate::handoff::channel;
+use crate::handoff::message::{self, Arrival, ArrivedBody, Body, Message, Parcel, State};
 use crate::http::body::BodyDecoder;
 use crate::http::head::{Head, Parsed};
 use crate::plugin::input::{Input, Stored};
@@ -75,7 +76,15 @@ impl Connection {
             Phase::Exchange(exchange) if exchange.has_left_body() => {
                 answer_left(exchange, &mut parcel);
             }
-            Phase::Exchange(_) | Phase::Linger { .. } | Phase::Arrived(_) => return None,
+            Phase::Arrived(begun) => {
+                parcel.head = &begun.head;
+                parcel.body = match &begun.body {
+                    ArrivedBody::None => Body::None,
+                    ArrivedBody::Memory(bytes, decoder) => Body::Memory(bytes, *decoder),
+                    ArrivedBody::File(file, decoder) => Body::File(file.as_fd(), *decoder),
+                };
+            }
+            Phase::Exchange(_) | Phase::Linger { .. } => return None,
         }
         Some(parcel)
     }
@@ -121,6 +130,33 @@ impl Connection {
         self.stays = true;
     }
 
+    /// Sends it to the workers of a pool; if they cannot take it, its client is told so.
+    pub(super) fn depart(&mut self, pool: usize, thread: &mut Thread, at: Place<'_>) -> Verdict {
+        self.hops = self.hops.saturating_add(1);
+        let mut buffer = mem::take(&mut thread.parcels);
+        buffer.resize(message::SIZE, 0);
+        let now = thread.worker.clock.tick();
+        let is_sent = self.parcel(at.slot, now, false).is_some_and(|parcel| {
+            let mut message = Message::new(&mut buffer);
+            let sender = thread.worker.channel.sender(pool);
+            message.push(&parcel).is_ok() && channel::send(sender, &message, Duration::ZERO).is_ok()
+        });
+        thread.parcels = buffer;
+        if is_sent {
+            self.is_moved = true;
+            self.output.bytes.clear();
+            return Verdict::Close;
+        }
+        tracing::warn!("the workers of pool {pool} take no more: a request is refused");
+        self.input.clear();
+        self.has_unread_input = true;
+        self.refuse(thread, 503, None);
+        match self.run(thread, at, 0) {
+            Verdict::Move(_) => Verdict::Close,
+            verdict => verdict,
+        }
+    }
+
     /// After it has moved: gives the plugin back what it lent.
     pub(super) fn leave(&mut self, thread: &mut Thread, at: Place<'_>, notices: u32) -> Verdict {
         match mem::replace(&mut self.phase, Phase::Head) {
@@ -157,29 +193,36 @@ impl Connection {
                 return Next::Go;
             }
         }
-        self.receive_begun(&bytes, head, body, thread, at);
-        Next::Go
+        self.receive_begun(bytes, head, body, thread, at)
     }
 
     fn receive_begun(
         &mut self,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         mut head: Box<Head>,
         body: ArrivedBody,
         thread: &mut Thread,
         at: Place<'_>,
-    ) {
-        let Target::Plugin(plugin, route) = thread.worker.site.target(head.path.of(bytes)) else {
-            // It is served no more; nobody reads the rest of its body.
-            self.has_unread_input = true;
-            self.refuse(thread, 404, None);
-            return;
+    ) -> Next {
+        let (plugin, route) = match thread.worker.site.target(head.path.of(&bytes)) {
+            Target::Plugin(plugin, route) => (plugin, route),
+            Target::Elsewhere(pool) if self.hops < MOST_HOPS => {
+                self.phase = Phase::Arrived(Box::new(Begun { head: bytes, body }));
+                return Next::Verdict(Verdict::Move(pool));
+            }
+            _ => {
+                // It is served no more; nobody reads the rest of its body.
+                self.has_unread_input = true;
+                self.refuse(thread, 404, None);
+                return Next::Go;
+            }
         };
+        self.hops = 0;
         let request = Request {
             plugin,
             route: &route,
             head: &mut head,
-            head_bytes: bytes,
+            head_bytes: &bytes,
             rest: &[],
             id: thread.request_id,
             gives_id: thread.worker.config().request_id != RequestIds::Off,
@@ -198,6 +241,7 @@ impl Connection {
                 Receiving::resumed(exchange, decoder, Vec::new(), Some(file.into()))
             }
         }));
+        Next::Go
     }
 }
 

@@ -33,6 +33,8 @@ const BATCH_REQUESTS: usize = 64;
 /// A body of the server's own up to this size is copied, so that it leaves with the head.
 const COPY: usize = 32 * 1024;
 
+/// A request that has been sent on so often does not find its worker.
+pub(super) const MOST_HOPS: u8 = 4;
 /// Room for reading behind what is there already.
 const LEAST_READ: usize = 4096;
 
@@ -60,6 +62,8 @@ pub(super) enum Taken {
     Phase(usize),
     /// The same, and there is nothing more to do for now.
     Stopped(usize, Verdict),
+    /// The workers of that pool answer it: its bytes go there.
+    Elsewhere(usize),
     /// The connection has no further request.
     Last,
 }
@@ -104,6 +108,10 @@ impl Connection {
                     Taken::Stopped(length, verdict) => {
                         self.keep(&buffer[start + length..filled]);
                         return Next::Verdict(verdict);
+                    }
+                    Taken::Elsewhere(pool) => {
+                        self.keep(&buffer[start..filled]);
+                        return Next::Verdict(Verdict::Move(pool));
                     }
                     Taken::Last => {
                         self.has_unread_input |= start < filled || self.is_readable;
@@ -252,6 +260,7 @@ impl Connection {
                 let (id, started) = (thread.request_id, thread.started);
                 let request =
                     Request { plugin, route, head, head_bytes, rest, id, gives_id, started };
+                self.hops = 0;
                 return self.call(request, thread, at);
             }
             Target::Page { status, detail } => respond::page(*status, *detail),
@@ -259,7 +268,11 @@ impl Connection {
                 // Compressing a file takes long: others should be served meanwhile.
                 thread.worker.site.file(head, head_bytes, &|| thread.pass_lead())
             }
+            Target::Elsewhere(pool) if self.hops < MOST_HOPS => return Taken::Elsewhere(*pool),
+            // Two generations do not agree on where it is served.
+            Target::Elsewhere(_) => respond::page(503, None),
         };
+        self.hops = 0;
         // Nobody reads this body: it is passed over if it is at hand, else the connection ends.
         let mut length = head.length;
         match skip_body(head, rest) {

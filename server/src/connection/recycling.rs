@@ -13,7 +13,8 @@ use crate::access_log::Times;
 use crate::http::head::{Framing, Version};
 use crate::http::request_id::{self, RequestId};
 use crate::plugin::Plugin;
-use crate::plugin::call::{Call, Facts, Texts};
+use crate::plugin::call::Call;
+use crate::plugin::facts::{Facts, Texts};
 use crate::plugin::input::Input;
 use crate::worker::event_loop::Thread;
 
@@ -59,6 +60,8 @@ impl Exchange {
             started: None,
             queued: None,
             times: Times::default(),
+            is_trial: false,
+            retry_after: 1,
         }
     }
 
@@ -133,6 +136,8 @@ impl Exchange {
         self.client = None;
         self.queued = None;
         self.times = Times::default();
+        self.is_trial = false;
+        self.retry_after = 1;
         thread.spare = Some(self);
     }
 }

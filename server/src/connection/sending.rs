@@ -158,7 +158,7 @@ impl Connection {
     ) {
         let mut answer = respond::page(status, reason.filter(|_| thread.worker.spec.dev));
         if status == 503 {
-            answer = answer.with("Retry-After", "1");
+            answer = answer.with("Retry-After", &exchange.retry_after.to_string());
         }
         let is_head = exchange.is_head_request();
         exchange.status = status;

@@ -11,10 +11,11 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::area::Area;
 use super::autopsy::{self, Circumstances};
-use super::record::{Cause, Numbers};
+use super::record::{BODY, Cause, HEAD, Numbers, Section};
 use super::report::printable;
 use super::signals;
 use super::store::Store;
+use crate::breaker;
 use crate::config::Config;
 use crate::control::PluginSpec;
 use crate::own_folder::own_folder;
@@ -58,14 +59,15 @@ impl Collector {
         Ok(Self { store, jobs, redacts: config.crashes.redact })
     }
 
-    /// Takes the records of a worker that are not in `taken` yet. Gives their numbers.
+    /// Takes the records of a worker that are not in `taken` yet. Gives the plugins that they are
+    /// of, each with the fingerprint of its request.
     pub fn collect(
         &self,
         area: &Area,
         generation: u64,
         plugins: &[PluginSpec],
         taken: &mut HashSet<usize>,
-    ) -> Vec<Numbers> {
+    ) -> Vec<(usize, u64)> {
         let records = area.records().unwrap_or_else(|error| {
             tracing::error!("cannot read the crash area of a worker: {error}");
             Vec::new()
@@ -83,7 +85,9 @@ impl Collector {
                 redacts: self.redacts,
             };
             self.submit(area, index, circumstances, &numbers);
-            new.push(numbers);
+            if let (Ok(plugin), Ok(record)) = (usize::try_from(numbers.plugin), area.bytes(index)) {
+                new.push((plugin, fingerprint(&numbers, &record)));
+            }
         }
         new
     }
@@ -103,6 +107,17 @@ impl Collector {
             }
         }
     }
+}
+
+/// Of the request in a record.
+fn fingerprint(numbers: &Numbers, record: &[u8]) -> u64 {
+    let part = |section: Section, length: u64| {
+        let begin = section.offset as usize;
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(section.size);
+        record.get(begin..begin + length).unwrap_or_default()
+    };
+    let (head, body) = (part(HEAD, numbers.head_length), part(BODY, numbers.body_length));
+    breaker::fingerprint(numbers.plugin as u32, head, body)
 }
 
 /// What a record keeps of a plugin: not its configuration.

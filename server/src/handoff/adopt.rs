@@ -1,27 +1,32 @@
 //! Takes in connections that come from another worker.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::epoll;
 use socket2::SockRef;
 
-use super::channel::{self, Channel};
+use super::channel;
 use super::message::{Arrival, MOST, Reader};
 use crate::connection::Connection;
 use crate::connection::table::READY;
 use crate::worker::{CHANNEL, Worker};
 
-/// A worker's ends of the channel of its pool.
+/// A worker's ends of the channels: it takes from that of its pool, and sends to any.
 pub struct Ends {
-    pub sender: OwnedFd,
+    senders: Vec<OwnedFd>,
     receiver: OwnedFd,
     is_paused: AtomicBool,
 }
 
 impl Ends {
-    pub fn new(Channel { sender, receiver }: Channel) -> Self {
-        Self { sender, receiver, is_paused: AtomicBool::new(true) }
+    pub fn new(receiver: OwnedFd, senders: Vec<OwnedFd>) -> Self {
+        Self { senders, receiver, is_paused: AtomicBool::new(true) }
+    }
+
+    /// Where connections go that the workers of `pool` are to have.
+    pub fn sender(&self, pool: usize) -> BorrowedFd<'_> {
+        self.senders[pool].as_fd()
     }
 
     /// Begins to adopt, or goes on after a pause.

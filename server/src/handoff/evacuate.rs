@@ -4,13 +4,13 @@
 //! them: no heap, no lock that another thread may hold, so that the handler of a crash can use it as
 //! well as the thread that empties a worker in an orderly way (`run`).
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::channel;
 use super::message::{MOST, Message, Refused, SIZE};
 use crate::connection::Connection;
 use crate::connection::table::{Slot, Token};
+use crate::respond::MAIN;
 use crate::worker::Worker;
 
 /// How long a message may wait for room in the channel: a successor must start first.
@@ -122,7 +122,8 @@ fn dispatch(
     if batch.count == 0 {
         return 0;
     }
-    let sent = channel::send(worker.channel.sender.as_fd(), message, PATIENCE).is_ok();
+    // The main pool knows where each of them belongs.
+    let sent = channel::send(worker.channel.sender(MAIN), message, PATIENCE).is_ok();
     message.clear();
     for (token, slot) in batch.owned.iter_mut().filter_map(Option::take) {
         if !sent {

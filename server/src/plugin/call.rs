@@ -13,6 +13,7 @@ use std::ptr;
 use csgi::raw;
 
 use super::Plugin;
+use super::facts::{Facts, Texts};
 use super::fence::Borrowed;
 use super::host::{Face, text};
 use super::input::Input;
@@ -41,19 +42,6 @@ pub enum HostBody {
     Copied(Vec<u8>),
     Borrowed(Borrowed),
     File { file: OwnedFd, offset: u64, length: u64 },
-}
-
-/// The texts of a request, for `Call::begin`; they are copied nowhere and must be in `storage`.
-pub struct Texts<'a> {
-    pub method: &'a [u8],
-    pub authority: &'a [u8],
-    pub mount: &'a [u8],
-    pub path: &'a [u8],
-    pub query: &'a [u8],
-    pub target: &'a [u8],
-    pub scheme: &'static str,
-    pub remote: &'a [u8],
-    pub local: &'a [u8],
 }
 
 pub struct Call {
@@ -86,16 +74,6 @@ unsafe impl Send for Call {}
 
 thread_local! {
     static CURRENT: Cell<*mut Call> = const { Cell::new(ptr::null_mut()) };
-}
-
-/// What `Call::begin` needs beside the texts.
-pub struct Facts<H, V> {
-    pub id: u64,
-    pub http_version: u16,
-    pub may_upgrade: bool,
-    pub content_length: i64,
-    pub headers: H,
-    pub variables: V,
 }
 
 const NO_TEXT: raw::Str = raw::Str { ptr: ptr::null(), len: 0 };

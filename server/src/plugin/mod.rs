@@ -6,6 +6,7 @@
 //! ends.
 
 pub mod call;
+pub mod facts;
 pub mod fence;
 pub mod gate;
 pub mod host;

@@ -57,7 +57,12 @@ impl Supervisor {
                 let generation = self.current.as_ref().map(|current| current.number);
                 to_json(&Begun { generation })
             }
-            Command::Rollback { .. } | Command::Upgrade | Command::Recycle => {
+            Command::Recycle => {
+                self.recycle_all()?;
+                let generation = self.current.as_ref().map(|current| current.number);
+                to_json(&Begun { generation })
+            }
+            Command::Rollback { .. } | Command::Upgrade => {
                 Err("this version of the server cannot do that yet".to_owned())
             }
             Command::Crashes | Command::Crash { .. } => Err("not asked of the loop".to_owned()),
@@ -66,14 +71,17 @@ impl Supervisor {
 
     /// Takes what a worker's threads have written of their crashes. May be called at any time, and
     /// again.
-    pub(super) fn collect_crashes(&self, worker: &mut Worker) {
+    pub(super) fn collect_crashes(&mut self, worker: &mut Worker) {
         let Worker { generation, handle, .. } = worker;
-        self.collector.collect(
+        let crashes = self.collector.collect(
             &handle.crashes,
             generation.number,
             &generation.plugins,
             &mut handle.collected,
         );
+        for (plugin, fingerprint) in crashes {
+            self.breakers.note(generation, plugin, fingerprint);
+        }
     }
 
     fn status(&self) -> Status {

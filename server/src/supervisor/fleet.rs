@@ -39,9 +39,16 @@ pub struct Worker {
     pub row: usize,
     pub handle: Handle,
     pub phase: Phase,
+    /// Another is starting in its place: when that is ready, this one hands over to it.
+    pub has_successor: bool,
 }
 
 impl Worker {
+    fn drain(&mut self, hand_over: bool) {
+        self.handle.drain(hand_over);
+        self.phase = Phase::Draining(Instant::now() + self.generation.config.timeouts.drain);
+    }
+
     fn is_going_on(&self) -> bool {
         matches!(self.phase, Phase::Starting | Phase::Serving)
     }
@@ -71,6 +78,7 @@ impl Supervisor {
             self.drain_all_but(&[], Some(overtaken.number));
         }
         self.next_generation += 1;
+        self.breakers.carry_over(&generation);
         let generation = Arc::new(generation);
         self.pending = Some(generation.clone());
         for place in 0..generation.places() {
@@ -89,7 +97,7 @@ impl Supervisor {
             self.restarts.push((Instant::now() + RETRY, place));
             return Ok(());
         };
-        let started = generation.start_worker(row, self.options.dev, &self.channel);
+        let started = generation.start_worker(place, row, self.options.dev);
         let (handle, child) = match started {
             Ok(started) => started,
             // What is served goes on being served; there may be memory for it later.
@@ -104,7 +112,8 @@ impl Supervisor {
         self.next_worker += 1;
         listen_to(number, &handle, child, self.sender.clone());
         let generation = generation.clone();
-        let worker = Worker { generation, place, row, handle, phase: Phase::Starting };
+        let phase = Phase::Starting;
+        let worker = Worker { generation, place, row, handle, phase, has_successor: false };
         self.workers.insert(number, worker);
         Ok(())
     }
@@ -124,6 +133,8 @@ impl Supervisor {
         if matches!(worker.phase, Phase::Starting) {
             worker.phase = Phase::Serving;
         }
+        let (generation, place) = (worker.generation.number, worker.place);
+        self.relieve(generation, place, number);
         let Some(pending) = self.pending.clone() else { return };
         let ready = self
             .workers
@@ -134,6 +145,16 @@ impl Supervisor {
         }
     }
 
+    /// The worker `newest` serves in that place: its predecessor hands over to it.
+    fn relieve(&mut self, generation: u64, place: usize, newest: u64) {
+        for (number, worker) in &mut self.workers {
+            let is_there = worker.generation.number == generation && worker.place == place;
+            if is_there && *number < newest && worker.has_successor && worker.is_serving() {
+                worker.drain(true);
+            }
+        }
+    }
+
     fn switch_to(&mut self, generation: Arc<Generation>) {
         let is_first = self.current.is_none();
         let number = generation.number;
@@ -141,6 +162,7 @@ impl Supervisor {
         self.restarts.clear();
         self.backoffs = (0..generation.places()).map(|_| Backoff::default()).collect();
         self.current = Some(generation.clone());
+        self.breakers.remember(&generation);
         self.drain_all_but(&[number], None);
         announce::print(&generation);
         if !is_first {
@@ -154,9 +176,7 @@ impl Supervisor {
             let number = worker.generation.number;
             let is_meant = only.is_none_or(|only| only == number) && !kept.contains(&number);
             if is_meant && worker.is_going_on() {
-                worker.handle.drain(!self.is_stopping);
-                let timeout = worker.generation.config.timeouts.drain;
-                worker.phase = Phase::Draining(Instant::now() + timeout);
+                worker.drain(!self.is_stopping);
             }
         }
     }
@@ -170,7 +190,7 @@ impl Supervisor {
         if worker.is_serving() {
             let patience = worker.generation.config.timeouts.drain + DYING_MARGIN;
             worker.phase = Phase::Dying(Instant::now() + patience);
-            if worker.is_of(&self.current) && !self.is_stopping {
+            if worker.is_of(&self.current) && !worker.has_successor && !self.is_stopping {
                 self.restarts.push((Instant::now(), worker.place));
             }
         }
@@ -193,7 +213,11 @@ impl Supervisor {
                 return Err("a worker could not start; the log says why".to_owned());
             }
             tracing::error!("a worker of the new generation could not start: the old one stays");
-        } else if worker.is_of(&self.current) && worker.is_going_on() && !self.is_stopping {
+        } else if worker.is_of(&self.current)
+            && worker.is_going_on()
+            && !worker.has_successor
+            && !self.is_stopping
+        {
             let lived = worker.handle.started.elapsed();
             let delay = self.backoffs[worker.place].delay_after(lived);
             self.restarts.push((Instant::now() + delay, worker.place));
@@ -208,8 +232,10 @@ impl Supervisor {
         });
         let restarts = self.restarts.iter().map(|(time, _)| *time);
         let hangs = self.workers.values().filter_map(super::hang::next_look);
+        let recycle = self.current.as_ref().map(|current| &current.config.recycle);
+        let recycling = recycle.and_then(super::recycle::next_look);
         let far = Instant::now() + Duration::from_secs(3600);
-        ends.chain(restarts).chain(hangs).min().unwrap_or(far)
+        ends.chain(restarts).chain(hangs).chain(recycling).min().unwrap_or(far)
     }
 
     /// Does what is due.
@@ -227,6 +253,7 @@ impl Supervisor {
                 _ => super::hang::look(worker),
             }
         }
+        self.recycle_what_is_due()?;
         let (due, later) = self.restarts.drain(..).partition(|(time, _)| *time <= now);
         self.restarts = later;
         let due: Vec<(Instant, usize)> = due;

@@ -1,5 +1,6 @@
 //! A generation: one configuration and one set of plugins, and what the workers that serve it share.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use super::spawn;
 use crate::config::Config;
 use crate::control::{PluginSpec, WorkerSpec};
 use crate::handoff::channel::Channel;
+use crate::respond::MAIN;
+use crate::sandbox::Profile;
 use crate::scoreboard::Scoreboard;
 
 /// A listening socket, shared by the generations that listen there.
@@ -24,15 +27,63 @@ pub struct Generation {
     pub config: Config,
     pub plugins: Vec<PluginSpec>,
     pub listening: Vec<Arc<Listening>>,
+    /// The first is the main one.
+    pools: Vec<Pool>,
+    /// For each plugin, in their order, the pool that serves it.
+    pool_of: Vec<usize>,
     pub scoreboard: Scoreboard,
     scoreboard_file: OwnedFd,
     /// The least time that a call into a plugin may take.
     pub shortest_call: Duration,
 }
 
+/// Workers that serve the same plugins.
+struct Pool {
+    workers: usize,
+    /// Where connections wait for them.
+    channel: Arc<Channel>,
+    confinement: Option<Confinement>,
+}
+
+/// What the workers of an isolated plugin may do.
+struct Confinement {
+    profile: Profile,
+    /// For their temporary files; removed with the generation.
+    scratch: tempfile::TempDir,
+}
+
+impl Confinement {
+    fn of(plugin: &PluginSpec) -> std::io::Result<Option<Self>> {
+        let Some(isolation) = &plugin.isolation else { return Ok(None) };
+        let scratch = tempfile::Builder::new().prefix("tenon-isolated-").tempdir()?;
+        let profile = Profile::isolated(plugin, isolation, Some(scratch.path()));
+        let profile = profile.map_err(std::io::Error::other)?;
+        if let Some(identity) = &profile.identity {
+            std::os::unix::fs::chown(scratch.path(), Some(identity.user), Some(identity.group))?;
+        }
+        Ok(Some(Self { profile, scratch }))
+    }
+}
+
+/// The channels of all pools, by name; one goes on from generation to generation, so that
+/// connections that wait in it do.
+#[derive(Default)]
+pub struct Channels(BTreeMap<String, Arc<Channel>>);
+
+impl Channels {
+    fn of(&mut self, pool: &str) -> std::io::Result<Arc<Channel>> {
+        if let Some(channel) = self.0.get(pool) {
+            return Ok(channel.clone());
+        }
+        let channel = Arc::new(Channel::new()?);
+        self.0.insert(pool.to_owned(), channel.clone());
+        Ok(channel)
+    }
+}
+
 /// Workers that are dying go on beside their successors for a while.
-fn rows(config: &Config) -> usize {
-    config.workers * 4 + 4
+fn rows(places: usize) -> usize {
+    places * 4 + 4
 }
 
 /// Opens what is not open yet, operators' addresses last; what `present` has is taken from there.
@@ -60,20 +111,58 @@ impl Generation {
         config: Config,
         plugins: Vec<PluginSpec>,
         listening: Vec<Arc<Listening>>,
+        channels: &mut Channels,
     ) -> std::io::Result<Self> {
-        let (scoreboard, scoreboard_file) = Scoreboard::create(rows(&config), config.threads)?;
+        let mut pools =
+            vec![Pool { workers: config.workers, channel: channels.of("")?, confinement: None }];
+        let mut pool_of = Vec::new();
+        for plugin in &plugins {
+            let Some(workers) = config.own_workers(&plugin.name) else {
+                pool_of.push(MAIN);
+                continue;
+            };
+            pool_of.push(pools.len());
+            pools.push(Pool {
+                workers,
+                channel: channels.of(&plugin.name)?,
+                confinement: Confinement::of(plugin)?,
+            });
+        }
+        let places = pools.iter().map(|pool| pool.workers).sum();
+        let (scoreboard, scoreboard_file) =
+            Scoreboard::create(rows(places), config.threads, plugins.len())?;
         let shortest_call = config.shortest_request_timeout();
-        Ok(Self { number, config, plugins, listening, scoreboard, scoreboard_file, shortest_call })
+        Ok(Self {
+            number,
+            config,
+            plugins,
+            listening,
+            pools,
+            pool_of,
+            scoreboard,
+            scoreboard_file,
+            shortest_call,
+        })
     }
 
     /// How many workers serve it.
     pub fn places(&self) -> usize {
-        self.config.workers
+        self.pools.iter().map(|pool| pool.workers).sum()
+    }
+
+    /// The pool of a place: the main one's come first.
+    fn pool_at(&self, place: usize) -> usize {
+        let mut end = 0;
+        let ends = self.pools.iter().map(|pool| {
+            end += pool.workers;
+            end
+        });
+        ends.take_while(|end| *end <= place).count()
     }
 
     /// How many workers there may be of it, those that are dying among them.
     pub fn rows(&self) -> usize {
-        rows(&self.config)
+        rows(self.places())
     }
 
     /// Starts a worker that writes in that row of the scoreboard; it says when it is ready.
@@ -82,22 +171,31 @@ impl Generation {
     /// As `spawn::start`.
     pub fn start_worker(
         &self,
+        place: usize,
         row: usize,
         dev: bool,
-        channel: &Channel,
     ) -> std::io::Result<(spawn::Handle, std::process::Child)> {
         self.scoreboard.clear(row);
+        let pool = self.pool_at(place);
+        // Only the main pool accepts: connections come to the others when a request is for them.
+        let listening = if pool == MAIN { &self.listening[..] } else { &[] };
+        let confinement = self.pools[pool].confinement.as_ref();
         let spec = WorkerSpec {
             slot: row,
+            pool,
+            pools: self.pool_of.clone(),
             generation: self.number,
             dev,
-            listen: self.listening.iter().map(|one| one.bound).collect(),
+            listen: listening.iter().map(|one| one.bound).collect(),
             config: self.config.clone(),
             plugins: self.plugins.clone(),
-            sandbox: None,
+            sandbox: confinement.map(|one| one.profile.clone()),
         };
-        let sockets: Vec<_> = self.listening.iter().map(|one| &one.socket).collect();
-        spawn::start(&spec, &self.scoreboard_file, channel, &sockets)
+        let sockets: Vec<_> = listening.iter().map(|one| &one.socket).collect();
+        let senders: Vec<_> = self.pools.iter().map(|pool| &pool.channel.sender).collect();
+        let receiver = &self.pools[pool].channel.receiver;
+        let scratch = confinement.map(|one| one.scratch.path());
+        spawn::start(&spec, &self.scoreboard_file, receiver, &senders, &sockets, scratch)
     }
 
     /// The plugins that the worker of a row is in, or was in when it died.

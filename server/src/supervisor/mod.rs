@@ -7,12 +7,14 @@
 mod announce;
 mod answer;
 mod applications;
+mod breakers;
 mod catalog;
 mod descriptors;
 mod fleet;
 mod generation;
 mod hang;
 mod policy;
+mod recycle;
 mod spawn;
 mod watch;
 
@@ -29,10 +31,10 @@ use crate::config::Config;
 use crate::control::{Refusal, ToSupervisor};
 use crate::crash::collect::Collector;
 use crate::ctl;
-use crate::handoff::channel::Channel;
+use breakers::Breakers;
 use catalog::{Catalog, Scan};
 use fleet::Worker;
-use generation::Generation;
+use generation::{Channels, Generation};
 use policy::Backoff;
 use watch::{Scope, Watch};
 
@@ -83,8 +85,9 @@ struct Supervisor {
     catalog: Option<Catalog>,
     /// Prepare again after that; forced or not.
     prepare_again: Option<bool>,
-    /// Where connections of ending workers wait for those who go on.
-    channel: Channel,
+    /// Where connections wait for the workers that go on with them.
+    channels: Channels,
+    breakers: Breakers,
     is_stopping: bool,
     collector: Collector,
     started: Instant,
@@ -129,8 +132,8 @@ fn serve(options: Options) -> Result<(), String> {
         prepare_again: None,
         is_stopping: false,
         collector,
-        channel: Channel::new()
-            .map_err(|error| format!("cannot make a channel between workers: {error}"))?,
+        channels: Channels::default(),
+        breakers: Breakers::default(),
         started: Instant::now(),
         refusals: Vec::new(),
         options,
@@ -258,9 +261,11 @@ impl Supervisor {
                 Ok(opened) => *listening = opened,
                 Err(error) => tracing::error!("{error}: the old addresses stay in use"),
             }
+            let (number, listening) = (self.next_generation, listening.clone());
+            let plugins = scan.plugins;
             let generation =
-                Generation::new(self.next_generation, config, scan.plugins, listening.clone())
-                    .map_err(|error| format!("cannot make a scoreboard: {error}"))?;
+                Generation::new(number, config, plugins, listening, &mut self.channels)
+                    .map_err(|error| format!("cannot begin a generation: {error}"))?;
             self.begin(generation)?;
         }
         if let Some(is_forced) = self.prepare_again.take() {

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +20,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::control::{ToWorker, WorkerSpec};
 use crate::crash::area::Area;
-use crate::handoff::channel::Channel;
 
 /// Connections that wait in the kernel to be accepted; the kernel may have a lower limit.
 const BACKLOG: i32 = 4096;
@@ -112,8 +112,10 @@ impl Handle {
 pub fn start(
     spec: &WorkerSpec,
     scoreboard: &OwnedFd,
-    channel: &Channel,
+    receiver: &OwnedFd,
+    senders: &[&OwnedFd],
     listeners: &[&OwnedFd],
+    scratch: Option<&Path>,
 ) -> std::io::Result<(Handle, Child)> {
     let (ours, theirs) = rustix::net::socketpair(
         AddressFamily::UNIX,
@@ -126,6 +128,8 @@ pub fn start(
         .stdin(Stdio::from(theirs))
         // A terminal's Ctrl-C is the supervisor's to understand.
         .process_group(0)
+        // Request bodies that are too large for memory go there too.
+        .envs(scratch.map(|folder| ("TMPDIR", folder)))
         .spawn()?;
     let pid = child.id();
     let pidfd = Pid::from_raw(pid as i32)
@@ -147,10 +151,9 @@ pub fn start(
         specification.as_fd(),
         scoreboard.as_fd(),
         handle.crashes.descriptor(),
-        channel.sender.as_fd(),
-        channel.receiver.as_fd(),
+        receiver.as_fd(),
     ];
-    descriptors.extend(listeners.iter().map(|socket| socket.as_fd()));
+    descriptors.extend(listeners.iter().chain(senders).map(|socket| socket.as_fd()));
     handle.say(&ToWorker::Start, &descriptors)?;
     Ok((handle, child))
 }

@@ -41,6 +41,8 @@ pub struct Thread {
     pub routes: RouteCache,
     /// A finished exchange, for its memory.
     pub spare: Option<Box<Exchange>>,
+    /// What a connection is described in that moves to another pool; empty until one does.
+    pub parcels: Vec<u8>,
     /// Somebody wants to know the id of every request.
     pub wants_request_ids: bool,
     pub request_ids: request_id::Source,
@@ -71,6 +73,7 @@ impl Thread {
             head: None,
             routes: RouteCache::default(),
             spare: None,
+            parcels: Vec::new(),
             wants_request_ids: worker.config().request_id != RequestIds::Off
                 || worker.access_log.shows_request_ids(),
             request_ids: request_id::Source::default(),
@@ -141,6 +144,7 @@ impl Thread {
 
     /// Notes an answered request in the access log.
     pub fn log(&mut self, connection: &mut Connection, answered: &Answered<'_>) {
+        self.worker.cell(self.number).count_answer();
         let log = &self.worker.access_log;
         if !log.is_on() {
             return;

@@ -20,6 +20,7 @@ use crossbeam::queue::{ArrayQueue, SegQueue};
 use rustix::event::epoll;
 
 use crate::access_log::AccessLog;
+use crate::breaker::{Breaker, Poisons};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::connection::table::{DRAIN, Slot, TURN, Table, Token, WOKEN};
@@ -121,6 +122,15 @@ impl Worker {
 
     pub fn epoll(&self) -> &OwnedFd {
         &self.epoll
+    }
+
+    /// What stands before a plugin.
+    pub fn breaker(&self, plugin: u32) -> &Breaker {
+        self.scoreboard.breaker(plugin as usize)
+    }
+
+    pub fn poisons(&self) -> &Poisons {
+        self.scoreboard.poisons()
     }
 
     /// What the supervisor sees of a thread.

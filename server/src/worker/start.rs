@@ -25,7 +25,6 @@ use crate::control::{Refusal, ToSupervisor, ToWorker, WorkerSpec};
 use crate::crash::capture::Recorder;
 use crate::crash::{handler, lines};
 use crate::handoff::adopt;
-use crate::handoff::channel::Channel;
 use crate::plugin::gate::Gate;
 use crate::plugin::host;
 use crate::plugin::load::end_process;
@@ -54,7 +53,8 @@ pub fn run() -> ExitCode {
 fn serve() -> std::io::Result<()> {
     block_signals()?;
     let control = std::io::stdin().as_fd().try_clone_to_owned()?;
-    let Given { spec, scoreboard, crashes, channel, listeners } = receive(&control)?;
+    let Given { spec, scoreboard, crashes, receiver, listeners, senders } = receive(&control)?;
+    let channel = adopt::Ends::new(receiver, senders);
     lines::prepare(spec.config.threads);
     handler::watch_exit()?;
     let records =
@@ -103,8 +103,9 @@ struct Given {
     spec: WorkerSpec,
     scoreboard: Scoreboard,
     crashes: OwnedFd,
-    channel: Channel,
+    receiver: OwnedFd,
     listeners: Vec<OwnedFd>,
+    senders: Vec<OwnedFd>,
 }
 
 fn receive(control: &OwnedFd) -> std::io::Result<Given> {
@@ -132,15 +133,17 @@ fn receive(control: &OwnedFd) -> std::io::Result<Given> {
     let mut specification = std::fs::File::from(descriptors.next().ok_or_else(missing)?);
     let scoreboard = Scoreboard::open(descriptors.next().ok_or_else(missing)?)?;
     let crashes = descriptors.next().ok_or_else(missing)?;
-    let channel = Channel {
-        sender: descriptors.next().ok_or_else(missing)?,
-        receiver: descriptors.next().ok_or_else(missing)?,
-    };
-    let listeners = descriptors.collect();
+    let receiver = descriptors.next().ok_or_else(missing)?;
+    let mut rest: Vec<_> = descriptors.collect();
     let mut json = Vec::new();
     std::io::Seek::rewind(&mut specification)?;
     specification.read_to_end(&mut json)?;
-    Ok(Given { spec: serde_json::from_slice(&json)?, scoreboard, crashes, channel, listeners })
+    let spec: WorkerSpec = serde_json::from_slice(&json)?;
+    if rest.len() < spec.listen.len() {
+        return Err(missing());
+    }
+    let senders = rest.split_off(spec.listen.len());
+    Ok(Given { spec, scoreboard, crashes, receiver, listeners: rest, senders })
 }
 
 fn build(
@@ -148,7 +151,7 @@ fn build(
     site: Site,
     scoreboard: Scoreboard,
     records: Records,
-    channel: Channel,
+    channel: adopt::Ends,
     listeners: Vec<OwnedFd>,
     control: OwnedFd,
 ) -> std::io::Result<(Worker, Vec<Batch>)> {
@@ -186,7 +189,7 @@ fn build(
         event_fd,
         is_leader_asleep: AtomicBool::new(false),
         control,
-        channel: adopt::Ends::new(channel),
+        channel,
         given_back: ArrayQueue::new(GIVEN_BACK),
         motion: AtomicUsize::new(0),
         lost: AtomicUsize::new(0),

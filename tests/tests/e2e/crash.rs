@@ -11,7 +11,7 @@ const FINE: &str = "fine";
 
 /// One worker, so that everybody is in the process that crashes.
 fn setup() -> Setup {
-    Setup::new().plugin("crashes").plugin("a")
+    Setup::new().plugin("crashes").plugin("a").config("[breaker]\ncrashes = 0")
 }
 
 /// A request that brings its process down.

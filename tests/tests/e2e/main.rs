@@ -3,6 +3,7 @@
 
 mod access_log;
 mod bodies;
+mod breaker;
 mod cli;
 mod crash;
 mod csgi;
@@ -15,6 +16,7 @@ mod isolation;
 mod languages;
 mod limits;
 mod peers;
+mod pools;
 mod proxies;
 mod python;
 mod python_frameworks;

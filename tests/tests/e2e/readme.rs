@@ -83,6 +83,9 @@ fn every_configuration_key_in_the_readme_is_taken() {
             "plugin.a.mount" => "\"/m\"",
             "plugin.a.config" => "{ x = 1 }",
             "plugin.a.request_timeout" => "\"5s\"",
+            "plugin.a.workers" => "2",
+            "recycle.requests" => "1000",
+            "recycle.memory" => "\"1GiB\"",
             _ => default,
         };
         // A wrong key would be refused before the address is; this address cannot be had.

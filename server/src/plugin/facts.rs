@@ -1,0 +1,24 @@
+//! What a call is told of its request.
+
+/// The texts of a request, for `Call::begin`; they are copied nowhere and must be in `storage`.
+pub struct Texts<'a> {
+    pub method: &'a [u8],
+    pub authority: &'a [u8],
+    pub mount: &'a [u8],
+    pub path: &'a [u8],
+    pub query: &'a [u8],
+    pub target: &'a [u8],
+    pub scheme: &'static str,
+    pub remote: &'a [u8],
+    pub local: &'a [u8],
+}
+
+/// What `Call::begin` needs beside the texts.
+pub struct Facts<H, V> {
+    pub id: u64,
+    pub http_version: u16,
+    pub may_upgrade: bool,
+    pub content_length: i64,
+    pub headers: H,
+    pub variables: V,
+}
