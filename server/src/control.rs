@@ -78,6 +78,8 @@ pub struct PluginSpec {
     pub config: String,
     /// It runs in processes of its own, which may do no more than this.
     pub isolation: Option<Isolation>,
+    /// What it is asked in its trial: a path, which must not be answered with 500 or above.
+    pub self_test: Option<String>,
     /// It is one that the library, a language plugin, runs.
     pub application: Option<Application>,
 }

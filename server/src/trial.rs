@@ -11,7 +11,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::control::{Passed, PluginSpec, Refusal};
-use crate::plugin::{Libraries, load};
+use crate::crash::replay;
+use crate::plugin::{Libraries, Plugin, load};
 use crate::sandbox::Profile;
 
 /// How often the process is looked at while it says nothing.
@@ -78,9 +79,25 @@ fn try_plugin(spec: &PluginSpec) -> Result<Passed, Refusal> {
     }
     // Loading it again is loading it once: the linker knows the file.
     let mut libraries = Libraries::new(1, 1);
-    let (_, passed) = libraries.load(0, spec)?;
+    let (plugin, passed) = libraries.load(0, spec)?;
+    if let Some(target) = &spec.self_test {
+        test(spec, Box::leak(Box::new(plugin)), target)?;
+    }
     libraries.exit();
     Ok(passed)
+}
+
+/// Asks what the configuration names; an answer that says that the plugin has failed is a refusal.
+fn test(spec: &PluginSpec, plugin: &'static Plugin, target: &str) -> Result<(), Refusal> {
+    let failure = match replay::ask(plugin, target) {
+        Ok(status) if status < 500 => return Ok(()),
+        Ok(status) => format!("it was answered with status {status}"),
+        Err(reason) => reason,
+    };
+    Err(Refusal {
+        plugin: spec.name.clone(),
+        reason: format!("{}: its self-test {target} has failed: {failure}", spec.source.display()),
+    })
 }
 
 fn say(line: &Line) {

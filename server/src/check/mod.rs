@@ -101,6 +101,7 @@ fn full_report(file: &Path) -> Report {
         library: Ok(Library { copy, hash: String::new(), version: String::new() }),
         config: String::new(),
         isolation: None,
+        self_test: None,
         application: None,
     };
     match trial::run(&spec, TRIAL_TIMEOUT) {

@@ -160,6 +160,7 @@ struct FilePlugin {
     config: Option<serde_json::Value>,
     request_timeout: Option<Time>,
     workers: Option<AtLeast<1>>,
+    self_test: Option<Mount>,
     compress: Option<bool>,
     isolate: Option<Isolate>,
 }
@@ -289,9 +290,17 @@ impl File {
             let request_timeout = plugin.request_timeout.map(|time| time.0);
             let isolate = plugin.isolate.and_then(|isolate| isolate.within(folder));
             let workers = plugin.workers.map(|number| number.0);
+            let self_test = plugin.self_test.map(|path| path.0);
             let FilePlugin { config, compress, .. } = plugin;
-            let plugin =
-                PluginConfig { mount, workers, config, request_timeout, compress, isolate };
+            let plugin = PluginConfig {
+                mount,
+                workers,
+                self_test,
+                config,
+                request_timeout,
+                compress,
+                isolate,
+            };
             (name.0, plugin)
         });
         Config {

@@ -236,6 +236,8 @@ pub struct PluginConfig {
     pub mount: Option<String>,
     /// It runs in so many workers of its own.
     pub workers: Option<usize>,
+    /// Asked of each new version before it is served: a path below the plugin.
+    pub self_test: Option<String>,
     /// Handed to the plugin as JSON.
     pub config: Option<serde_json::Value>,
     /// As `Timeouts::request`, which it takes the place of.

@@ -1,5 +1,6 @@
 //! A host of one request: runs it against a plugin in this process, and says what comes. So a crash
-//! can be tried again, under a debugger too: nothing here handles signals.
+//! can be tried again, under a debugger too, and a new version of a plugin can be asked something
+//! before it is served: nothing here handles signals.
 
 use std::fs::File;
 use std::io::Write;
@@ -158,8 +159,41 @@ fn prepare(
     Ok(call)
 }
 
+/// Asks a plugin for `target` in this process; gives the status of its answer.
+///
+/// # Errors
+/// In plain words: it has broken its contract, or it waits for what does not come.
+pub fn ask(plugin: &'static Plugin, target: &str) -> Result<u16, String> {
+    let (sender, bell) = unbounded();
+    host::set_alarm(Box::leak(Box::new(Bell(sender))));
+    let mut bytes = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes();
+    let mut head = Head::default();
+    match head::parse(&mut bytes, &Limits::default(), &mut head) {
+        Ok(Parsed::Complete) => {}
+        Ok(Parsed::Incomplete) => return Err("it is no target of a request".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    }
+    let mut call = prepare(plugin, &head, &bytes, None, Vec::new())?;
+    pull(&mut call, &bell)?;
+    Ok(call.head.status())
+}
+
 /// Lets the plugin answer, and prints what it says.
 fn answer(call: &mut Call, bell: &Receiver<()>) -> Result<(), String> {
+    let (body, total) = pull(call, bell)?;
+    let mut text = Vec::new();
+    call.head.encode_interim_into(&mut text);
+    let mut text = printable(&String::from_utf8_lossy(&text).replace("\r\n", "\n")).into_bytes();
+    text.extend_from_slice(&body);
+    if !body.is_empty() && !body.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text.extend_from_slice(format!("-- answered, {total} bytes of body\n").as_bytes());
+    std::io::stdout().write_all(&text).map_err(|error| error.to_string())
+}
+
+/// Lets the plugin answer to the end; gives the beginning of the body, and its length.
+fn pull(call: &mut Call, bell: &Receiver<()>) -> Result<(Vec<u8>, u64), String> {
     let mut body = Vec::new();
     let mut length = 0;
     let mut keep = |bytes: &[u8]| {
@@ -192,14 +226,5 @@ fn answer(call: &mut Call, bell: &Receiver<()>) -> Result<(), String> {
         step = call.pull();
     };
     call.close();
-    let mut text = Vec::new();
-    call.head.encode_interim_into(&mut text);
-    let mut text = printable(&String::from_utf8_lossy(&text).replace("\r\n", "\n")).into_bytes();
-    text.extend_from_slice(&body);
-    if !body.is_empty() && !body.ends_with(b"\n") {
-        text.push(b'\n');
-    }
-    let total = file.unwrap_or(length);
-    text.extend_from_slice(format!("-- answered, {total} bytes of body\n").as_bytes());
-    std::io::stdout().write_all(&text).map_err(|error| error.to_string())
+    Ok((body, file.unwrap_or(length)))
 }

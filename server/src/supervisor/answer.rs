@@ -62,9 +62,12 @@ impl Supervisor {
                 let generation = self.current.as_ref().map(|current| current.number);
                 to_json(&Begun { generation })
             }
-            Command::Rollback { .. } | Command::Upgrade => {
-                Err("this version of the server cannot do that yet".to_owned())
+            Command::Rollback { plugin } => {
+                self.roll_back(plugin)?;
+                let generation = self.current.as_ref().map(|current| current.number);
+                to_json(&Begun { generation })
             }
+            Command::Upgrade => Err("this version of the server cannot do that yet".to_owned()),
             Command::Crashes | Command::Crash { .. } => Err("not asked of the loop".to_owned()),
         }
     }
@@ -82,6 +85,14 @@ impl Supervisor {
         for (plugin, fingerprint) in crashes {
             self.breakers.note(generation, plugin, fingerprint);
         }
+    }
+
+    fn roll_back(&mut self, plugin: &str) -> Result<(), String> {
+        let catalog = self.catalog.as_mut();
+        let catalog = catalog.ok_or("a change is being prepared; try again in a moment")?;
+        catalog.roll_back(plugin)?;
+        self.prepare(true);
+        Ok(())
     }
 
     fn status(&self) -> Status {

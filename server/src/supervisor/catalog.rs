@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::applications;
+use super::history::{Good, History};
 use crate::build;
 use crate::check;
 use crate::config::{Config, Isolation, is_plugin_name};
@@ -22,22 +23,15 @@ use crate::trial;
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is known from earlier scans.
-#[derive(Default)]
 pub struct Catalog {
     /// What was served last, by name.
     good: BTreeMap<String, Good>,
+    history: History,
     /// Copies that passed their trial, and under which circumstances: configuration, and for an
     /// application its content and its language plugin.
     tried: HashMap<(PathBuf, String), Passed>,
     /// What the kernel cannot do for isolated plugins has been said.
     has_asked_kernel: bool,
-}
-
-struct Good {
-    library: Library,
-    application: Option<Application>,
-    go: bool,
-    passed: Passed,
 }
 
 /// What a scan found.
@@ -52,6 +46,23 @@ pub struct Scan {
 }
 
 impl Catalog {
+    /// With what an earlier run has left.
+    pub fn open(config: &Config) -> Self {
+        let history = History::open(&config.plugins);
+        let good = history.last_good();
+        Self { good, history, tried: HashMap::new(), has_asked_kernel: false }
+    }
+
+    /// Makes the version before the present one that which the next scan finds.
+    ///
+    /// # Errors
+    /// In plain words: there is none.
+    pub fn roll_back(&mut self, plugin: &str) -> Result<(), String> {
+        let before = self.history.roll_back(plugin)?;
+        self.good.insert(plugin.to_owned(), before);
+        Ok(())
+    }
+
     /// Looks through the plugins folder. `failures` are sources that did not compile; they stand for
     /// their plugins.
     pub fn scan(&mut self, config: &Config, failures: &[build::Failure]) -> Scan {
@@ -64,6 +75,7 @@ impl Catalog {
         let names: HashSet<String> = sources.keys().cloned().collect();
         self.scan_libraries(config, failures, sources, &mut scan);
         self.scan_applications(config, &names, &mut scan);
+        self.history.note(&self.good);
         scan.plugins.sort_by(|first, second| first.name.cmp(&second.name));
         if scan.plugins.iter().any(|plugin| plugin.isolation.is_some()) && !self.has_asked_kernel {
             self.has_asked_kernel = true;
@@ -89,6 +101,7 @@ impl Catalog {
                 library: Err(Refusal { plugin: name.clone(), reason: String::new() }),
                 config: settings(config, &name),
                 isolation: isolation(config, &name),
+                self_test: self_test(config, &name),
                 application: None,
             };
             if let Some(failure) = failures.iter().find(|failure| failure.plugin == name) {
@@ -136,6 +149,7 @@ impl Catalog {
                 library: Ok(library),
                 config: settings(config, &name),
                 isolation: isolation(config, &name),
+                self_test: self_test(config, &name),
                 application: None,
             };
             let language_config = settings(config, &language);
@@ -200,12 +214,13 @@ impl Catalog {
                 std::path::absolute(&spec.source).map_err(|error| refuse(error.to_string()))?,
             ),
         };
+        self.refuse_if_held(spec, &hash)?;
         let library = spec.library.clone()?;
         let_read(&library.copy, spec).map_err(|error| refuse(error.to_string()))?;
         let language = language.to_owned();
         let circumstances = format!(
-            "{} {hash} {language_config} {} {:?}",
-            library.hash, spec.config, spec.isolation
+            "{} {hash} {language_config} {} {:?} {:?}",
+            library.hash, spec.config, spec.isolation, spec.self_test
         );
         let application = Application { language, language_config, copy: copy.clone(), hash };
         spec.application = Some(application.clone());
@@ -233,6 +248,19 @@ impl Catalog {
         Ok(())
     }
 
+    fn refuse_if_held(&self, spec: &PluginSpec, hash: &str) -> Result<(), Refusal> {
+        if !self.history.is_held(&spec.name, hash) {
+            return Ok(());
+        }
+        Err(Refusal {
+            plugin: spec.name.clone(),
+            reason: format!(
+                "{}: this version was rolled back from; replace the file, or roll back once more",
+                spec.source.display()
+            ),
+        })
+    }
+
     /// Takes a library through every step up to its trial.
     fn accept(
         &mut self,
@@ -255,9 +283,13 @@ impl Catalog {
         let mut library = copy(spec, folder, &bytes, report.uses_origin).map_err(|error| {
             refuse(format!("{}: cannot make a private copy of it: {error}", spec.source.display()))
         })?;
+        self.refuse_if_held(spec, &library.hash)?;
         library.version =
             report.manifest.as_ref().map(|manifest| manifest.version.clone()).unwrap_or_default();
-        let tried = (library.copy.clone(), format!("{} {:?}", spec.config, spec.isolation));
+        let tried = (
+            library.copy.clone(),
+            format!("{} {:?} {:?}", spec.config, spec.isolation, spec.self_test),
+        );
         spec.library = Ok(library.clone());
         let passed = match self.tried.get(&tried) {
             Some(passed) => passed.clone(),
@@ -277,15 +309,7 @@ impl Catalog {
 
     /// Removes the copies that this catalog made and nobody uses any more.
     pub fn remove_unused(&mut self, in_use: &HashSet<PathBuf>) {
-        let copies = |good: &Good| {
-            let application = good.application.as_ref().map(|application| &application.copy);
-            [Some(&good.library.copy), application]
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        let good: HashSet<_> = self.good.values().flat_map(copies).collect();
+        let good: HashSet<_> = self.history.copies().cloned().collect();
         self.tried.retain(|(copy, _), _| {
             let is_used = in_use.contains(copy) || good.contains(copy);
             // The folder of an application is its author's.
@@ -303,6 +327,11 @@ impl Catalog {
 /// What a plugin may do, if it is isolated.
 fn isolation(config: &Config, plugin: &str) -> Option<Isolation> {
     config.plugin.get(plugin)?.isolate.clone()
+}
+
+/// What a plugin is asked in its trial.
+fn self_test(config: &Config, plugin: &str) -> Option<String> {
+    config.plugin.get(plugin)?.self_test.clone()
 }
 
 /// A plugin's section of the configuration, as JSON.
@@ -416,6 +445,7 @@ mod tests {
             library: Err(Refusal { plugin: "a".to_owned(), reason: String::new() }),
             config: String::new(),
             isolation: None,
+            self_test: None,
             application: None,
         };
         let first = copy(&spec, folder.path(), b"one", false).unwrap();

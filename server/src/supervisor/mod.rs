@@ -13,6 +13,7 @@ mod descriptors;
 mod fleet;
 mod generation;
 mod hang;
+mod history;
 mod policy;
 mod recycle;
 mod spawn;
@@ -128,7 +129,7 @@ fn serve(options: Options) -> Result<(), String> {
         current: None,
         pending: None,
         next_generation: 1,
-        catalog: Some(Catalog::default()),
+        catalog: Some(Catalog::open(&options.config)),
         prepare_again: None,
         is_stopping: false,
         collector,

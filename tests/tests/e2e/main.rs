@@ -27,4 +27,5 @@ mod records;
 mod serving;
 mod streaming;
 mod supervisor;
+mod versions;
 mod zoo;

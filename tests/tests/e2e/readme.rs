@@ -84,6 +84,7 @@ fn every_configuration_key_in_the_readme_is_taken() {
             "plugin.a.config" => "{ x = 1 }",
             "plugin.a.request_timeout" => "\"5s\"",
             "plugin.a.workers" => "2",
+            "plugin.a.self_test" => "\"/health\"",
             "recycle.requests" => "1000",
             "recycle.memory" => "\"1GiB\"",
             _ => default,
