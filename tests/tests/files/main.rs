@@ -1,5 +1,5 @@
 //! Static files, and compression, against the built server: what RFC 9110 says, what must never be
-//! served, and what other programs make of it.
+//! served, and what other programs make of it; and whole requests, beside what nginx makes of them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod compression;
