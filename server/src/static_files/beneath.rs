@@ -6,8 +6,10 @@
 //! descriptor that was opened on the way. So no step depends on where a folder is moved to.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2, readlinkat};
 use rustix::io::Errno;
@@ -22,6 +24,8 @@ const ATTEMPTS: usize = 8;
 pub struct Root {
     folder: OwnedFd,
     has_openat2: bool,
+    /// Paths below the folder beneath which nothing is opened.
+    closed: Vec<PathBuf>,
 }
 
 impl Root {
@@ -29,8 +33,8 @@ impl Root {
     /// There is no such folder, or it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut root =
-            Self { folder: rustix::fs::open(path, flags, Mode::empty())?, has_openat2: true };
+        let folder = rustix::fs::open(path, flags, Mode::empty())?;
+        let mut root = Self { folder, has_openat2: true, closed: Vec::new() };
         match root.open_directly(b".", OFlags::PATH) {
             // EPERM is what filters answer that do not know the call.
             Err(Errno::NOSYS | Errno::PERM) => {
@@ -48,17 +52,37 @@ impl Root {
         Self { has_openat2: false, ..self }
     }
 
+    /// Opens nothing in `folder`, should it lie in the root, which is at `path`.
+    pub fn without(self, path: &Path, folder: &Path) -> Self {
+        let below = |folder: &Path, root: &Path| Some(folder.strip_prefix(root).ok()?.to_owned());
+        let real = || below(&folder.canonicalize().ok()?, &path.canonicalize().ok()?);
+        Self { closed: below(folder, path).into_iter().chain(real()).collect(), ..self }
+    }
+
     /// Opens a file or folder for reading, or only as a place with `OFlags::PATH`. It does not wait,
     /// for the writer of a FIFO say, and takes no terminal. An empty path is the root.
     ///
     /// # Errors
-    /// As of openat2(2); XDEV for what leads outside.
+    /// As of openat2(2); XDEV for what leads outside, NOENT for what is kept closed.
     pub fn open_beneath(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
-        match self.has_openat2 {
+        let file = match self.has_openat2 {
             true => self.open_directly(path, flags),
             false => self.walk(path, flags),
+        }?;
+        match self.closed.is_empty() || self.is_allowed(path, &file) {
+            true => Ok(file),
+            false => Err(Errno::NOENT),
         }
+    }
+
+    /// Neither what was asked for nor where it was found, through links, is closed. The places of
+    /// open files are asked of the kernel: that is what was opened, whatever is renamed meanwhile.
+    fn is_allowed(&self, path: &[u8], file: &OwnedFd) -> bool {
+        let (Ok(root), Ok(found)) = (place(&self.folder), place(file)) else { return false };
+        let Ok(found) = found.strip_prefix(root) else { return false };
+        let asked = Path::new(OsStr::from_bytes(path));
+        !self.closed.iter().any(|closed| asked.starts_with(closed) || found.starts_with(closed))
     }
 
     fn open_directly(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -120,6 +144,13 @@ impl Root {
         let folder = way.last().map_or(self.folder.as_fd(), AsFd::as_fd);
         openat(folder, ".", harmless(flags), Mode::empty())
     }
+}
+
+/// Where an open file is (proc_pid_fd(5)).
+fn place(file: &OwnedFd) -> Result<PathBuf, Errno> {
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let place = rustix::fs::readlink(link, Vec::new())?;
+    Ok(PathBuf::from(OsString::from_vec(place.into_bytes())))
 }
 
 fn split(path: &[u8]) -> impl DoubleEndedIterator<Item = Vec<u8>> {

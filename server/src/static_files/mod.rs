@@ -71,7 +71,8 @@ impl StaticFiles {
     /// The root cannot be opened.
     pub fn open(config: &Config, is_dev: bool) -> std::io::Result<Self> {
         let root = match Root::open(&config.html) {
-            Ok(root) => Some(root),
+            // Plugins are there to be run, not to be read.
+            Ok(root) => Some(root.without(&config.html, &config.plugins)),
             Err(Errno::NOENT) => None,
             Err(error) => {
                 let text = format!("cannot serve the files in {}: {error}", config.html.display());

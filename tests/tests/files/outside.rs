@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tests::client::Client;
-use tests::plugins::{root, target};
+use tests::plugins::{library, root, target};
 use tests::server::{Setup, TestServer};
 
 use crate::{ask, ask_on, text, write};
@@ -227,4 +227,44 @@ fn a_file_cut_short_while_it_is_sent_ends_the_connection() {
         assert!(!rest.ends_with(b"0\r\n\r\n"), "and it does not look complete");
         assert_eq!(ask(&server, "GET /", "").status, 200);
     }
+}
+
+#[test]
+fn plugins_below_the_root_are_run_and_not_served() {
+    let setup = Setup::new().config("plugins = \"html/in/plugins\"\n[files]\nlisting = true");
+    let html = setup.folder().join("html");
+    std::fs::remove_file(html.join("index.html")).unwrap();
+    write(&setup, "in/plugins/source.py", SECRET);
+    std::fs::copy(library("features"), html.join("in/plugins/features.so")).unwrap();
+    write(&setup, "in/open.txt", "open");
+    write(&setup, "in/plugins.txt", "open");
+    symlink("in/plugins", html.join("way")).unwrap();
+    symlink("in/plugins/source.py", html.join("one.txt")).unwrap();
+    symlink("../open.txt", html.join("in/plugins/open.txt")).unwrap();
+    let server = setup.start();
+    assert_eq!(ask(&server, "GET /features.py/id", "").status, 200);
+    for path in [
+        "/in/plugins",
+        "/in/plugins/",
+        "/in/plugins/features.so",
+        "/in/plugins/source.py",
+        "/in/plugins/open.txt",
+        "/in/%70lugins/features.so",
+        "/way",
+        "/way/",
+        "/way/features.so",
+        "/one.txt",
+    ] {
+        let response = ask(&server, &format!("GET {path}"), "");
+        assert_eq!(response.status, 404, "{path}: {}", response.text());
+    }
+    for path in ["/in/open.txt", "/in/plugins.txt"] {
+        assert_eq!(ask(&server, &format!("GET {path}"), "").text(), "open", "{path}");
+    }
+    let shown = ask(&server, "GET /in/", "").text();
+    assert!(shown.contains("open.txt") && !shown.contains("plugins/"), "{shown}");
+    // The root is moved with all that is in it: what was closed stays so.
+    std::fs::rename(server.folder().join("html"), server.folder().join("moved")).unwrap();
+    assert_eq!(ask(&server, "GET /in/plugins/source.py", "").status, 404);
+    assert_eq!(ask(&server, "GET /way/source.py", "").status, 404);
 }
