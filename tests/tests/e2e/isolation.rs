@@ -71,3 +71,40 @@ fn another_user_reads_its_copy_and_nothing_of_ours() {
     let server = server(&format!("[plugin.escapes.isolate]\nuser = \"nobody\"\n{limits}"), "");
     assert!(server.output().contains("escapes: http://"), "{}", server.log());
 }
+
+/// What the plugin succeeds with in a worker, not in its trial.
+#[track_caller]
+fn deeds(isolate: &str, allowed: &str) -> String {
+    let text = server(isolate, allowed).client().get("/escapes.py").text();
+    let (_, deeds) = text.split_once(" could: ").expect("it says what it could do");
+    deeds.trim().to_owned()
+}
+
+#[test]
+fn a_worker_of_its_own_is_as_isolated_as_the_trial() {
+    assert_eq!(deeds("[plugin.escapes]\nisolate = true", ""), "");
+    assert_eq!(deeds("[plugin.escapes.isolate]\nread = [\"mine\"]", "mine"), "mine");
+}
+
+#[test]
+fn an_isolated_plugin_serves_as_any_other_and_crashes_alone() {
+    let server = Setup::new()
+        .plugin("a")
+        .plugin("crashes")
+        .plugin("features")
+        .config("[breaker]\ncrashes = 0\n[plugin.crashes]\nisolate = true\n[plugin.features]\nisolate = true")
+        .start();
+    let mut client = server.client();
+    assert_eq!(client.get("/a.py").status, 200);
+    let body = "x".repeat(1_000_000);
+    client.send("POST /features.py/echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1000000\r\n\r\n");
+    client.send(&body);
+    assert_eq!(client.response().text(), body, "a body too large for memory, and an answer");
+    assert!(client.get("/features.py/timer?n=2&ms=10").text().contains("data: 1"));
+    for path in ["/null", "/abort", "/overflow", "/exit"] {
+        let mut crashing = server.client();
+        assert_eq!(crashing.get(&format!("/crashes.py{path}")).status, 500, "{path}");
+        assert_eq!(client.get("/crashes.py").text(), "fine", "after {path}");
+        assert_eq!(client.get("/a.py").status, 200, "after {path}");
+    }
+}
