@@ -71,12 +71,27 @@ struct Task {
 pub struct Builder {
     sources: PathBuf,
     out: PathBuf,
+    effort: Effort,
+}
+
+/// How much time a compiler may take for a faster library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effort {
+    /// What the sources ask for.
+    Full,
+    /// While somebody waits to see a change: crates are linked without optimising them as a whole.
+    Quick,
 }
 
 impl Builder {
     /// `sources` and `out` may be the same folder.
     pub fn new(sources: &Path, out: &Path) -> Self {
-        Self { sources: sources.to_owned(), out: out.to_owned() }
+        Self { sources: sources.to_owned(), out: out.to_owned(), effort: Effort::Full }
+    }
+
+    /// For whoever waits to see a change.
+    pub fn quick(self) -> Self {
+        Self { effort: Effort::Quick, ..self }
     }
 
     /// Builds everything that is not up to date.
@@ -159,7 +174,7 @@ impl Builder {
                 Ok(Some(Entry::new(fingerprint, &bytes)))
             }
             Source::Crate(manifest) => {
-                let Some(bytes) = rust::compile(manifest)? else { return Ok(None) };
+                let Some(bytes) = rust::compile(manifest, self.effort)? else { return Ok(None) };
                 // The same bytes again are no change for whoever watches.
                 if std::fs::read(&library).ok().as_deref() != Some(&bytes) {
                     store(&library, &bytes)?;
@@ -253,7 +268,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// Compiles a folder into itself; gives what did not compile. An error of another kind goes to the
 /// log: what lies there already can still be served.
 pub fn in_place(folder: &Path) -> Vec<Failure> {
-    match Builder::new(folder, folder).build() {
+    match Builder::new(folder, folder).quick().build() {
         Ok(outcome) => outcome.failed,
         Err(error) => {
             tracing::error!("cannot build the plugins: {error}");

@@ -3,14 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::Effort;
+
 /// The library's bytes; `None` for a crate that says it is an ordinary library (`crate-type =
 /// ["rlib"]`), which plugins share. Or what the compiler says.
-pub(super) fn compile(manifest: &Path) -> Result<Option<Vec<u8>>, String> {
-    let result = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+pub(super) fn compile(manifest: &Path, effort: Effort) -> Result<Option<Vec<u8>>, String> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
         .args(["build", "--release", "--message-format=json-render-diagnostics", "--manifest-path"])
-        .arg(manifest)
-        .output();
-    let output = result.map_err(|error| match error.kind() {
+        .arg(manifest);
+    if effort == Effort::Quick {
+        // Wins over the profile in Cargo.toml (cargo, configuration, profile).
+        command.env("CARGO_PROFILE_RELEASE_LTO", "off");
+        command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    }
+    let output = command.output().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             "cargo is not installed; see https://rustup.rs, or on Debian: apt-get install cargo"
                 .to_owned()
