@@ -44,7 +44,8 @@ Then:
                                names all that it can be asked
 
 Signals: SIGTERM and SIGINT finish what runs and stop; SIGHUP reads the configuration
-and the plugins anew; SIGUSR1 opens the access log's file anew, after it was moved away.
+and the plugins anew; SIGUSR1 opens the access log's file anew, after it was moved away;
+SIGUSR2 starts the server's program anew from its file, without losing a request.
 
 The configuration is ./tenon.toml, or the file named with --config; every key is optional.
 The log goes to standard error; TENON_LOG=debug makes it longer.
@@ -208,7 +209,8 @@ enum CtlAction {
         #[arg(value_name = "NAME")]
         plugin: String,
     },
-    /// Start the server's own program anew from its file, without losing a request
+    /// Start the server's own program anew from its file, without losing a request, and wait until it
+    /// serves
     Upgrade,
     /// Replace all workers by new ones, without losing a request
     Recycle,
@@ -267,7 +269,7 @@ impl Ctl {
             CtlAction::Crashes { json } => Action::Crashes { json },
             CtlAction::Crash(arguments) => arguments.action(),
             CtlAction::Rollback { plugin } => Action::Say(protocol::Command::Rollback { plugin }),
-            CtlAction::Upgrade => Action::Say(protocol::Command::Upgrade),
+            CtlAction::Upgrade => Action::Upgrade,
             CtlAction::Recycle => Action::Say(protocol::Command::Recycle),
         };
         let config = match file_config(self.config.as_deref(), Config::default()) {

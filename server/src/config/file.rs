@@ -126,6 +126,7 @@ struct FileTimeouts {
     request: Option<Time>,
     total: Option<TimeOrOff>,
     drain: Option<Time>,
+    upgrade: Option<Time>,
 }
 
 #[derive(Default, serde::Deserialize)]
@@ -396,6 +397,7 @@ impl FileTimeouts {
             request: self.request.map_or(defaults.request, |time| time.0),
             total: self.total.map_or(defaults.total, |time| time.0),
             drain: self.drain.map_or(defaults.drain, |time| time.0),
+            upgrade: self.upgrade.map_or(defaults.upgrade, |time| time.0),
         }
     }
 }

@@ -195,6 +195,8 @@ pub struct Timeouts {
     pub total: Option<Duration>,
     /// From SIGTERM, or from a new generation, to the end of a worker.
     pub drain: Duration,
+    /// From the start of a new program to its first generation that serves.
+    pub upgrade: Duration,
 }
 
 /// When a plugin's requests are refused because it crashes or hangs.
@@ -315,6 +317,7 @@ impl Default for Timeouts {
             request: Duration::from_secs(30),
             total: None,
             drain: Duration::from_secs(30),
+            upgrade: Duration::from_secs(60),
         }
     }
 }

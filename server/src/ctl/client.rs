@@ -70,6 +70,15 @@ pub fn connect(path: &Path) -> std::io::Result<Client> {
 }
 
 impl Client {
+    /// Waits so long for what comes next: the server answers when it is over.
+    ///
+    /// # Errors
+    /// In plain words: the socket does not take it.
+    pub fn be_patient(&mut self, patience: Duration) -> Result<(), String> {
+        let result = self.reader.get_ref().set_read_timeout(Some(patience));
+        result.map_err(|error| format!("cannot wait for the server: {error}"))
+    }
+
     /// Asks, and waits for the answer.
     ///
     /// # Errors

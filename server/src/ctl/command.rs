@@ -34,12 +34,15 @@ pub enum Action {
         id: String,
         under: Under,
     },
+    Upgrade,
     /// A command whose answer is a sentence.
     Say(Command),
 }
 
 /// How long a reload may take until nobody wants to wait for it.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
+/// The server itself says when an upgrade takes too long, after a time that only it knows.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Does it. Exit status 1: the server has said no; 2: a request that was run again has crashed again.
 pub fn run(config: &Config, action: Action) -> ExitCode {
@@ -50,6 +53,10 @@ pub fn run(config: &Config, action: Action) -> ExitCode {
         Action::Reload => reload(&mut client),
         Action::Crashes { json } => crashes(&mut client, json),
         Action::Crash { id, json } => crash(&mut client, id, json),
+        Action::Upgrade => {
+            client.be_patient(UPGRADE_PATIENCE)?;
+            say(&mut client, Command::Upgrade)
+        }
         Action::Say(command) => say(&mut client, command),
         Action::Replay { id, under } => {
             let outcome = replay::run(&mut client, &id, under, config)?;

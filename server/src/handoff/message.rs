@@ -9,7 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::MemfdFlags;
 
 /// `TNH` and the version of the layout.
-const MAGIC: u32 = u32::from_le_bytes(*b"TNH2");
+pub const MAGIC: u32 = u32::from_le_bytes(*b"TNH2");
 /// Connections in one message, so that a crowd is shared by those who adopt it.
 pub const MOST: usize = 32;
 /// Descriptors of one connection: its socket, its request body, the file it is being sent.

@@ -52,6 +52,9 @@ impl Supervisor {
         match command {
             Command::Status => to_json(&self.status()),
             Command::Top => to_json(&self.in_flight()),
+            Command::Reload | Command::Rollback { .. } if self.upgrade.holds_reloads() => {
+                Err("an upgrade is under way: try again when it is over".to_owned())
+            }
             Command::Reload => {
                 self.reload()?;
                 let generation = self.current.as_ref().map(|current| current.number);
@@ -67,8 +70,9 @@ impl Supervisor {
                 let generation = self.current.as_ref().map(|current| current.number);
                 to_json(&Begun { generation })
             }
-            Command::Upgrade => Err("this version of the server cannot do that yet".to_owned()),
-            Command::Crashes | Command::Crash { .. } => Err("not asked of the loop".to_owned()),
+            Command::Crashes | Command::Crash { .. } | Command::Upgrade => {
+                Err("not answered here".to_owned())
+            }
         }
     }
 

@@ -165,7 +165,9 @@ impl Supervisor {
         self.breakers.remember(&generation);
         self.drain_all_but(&[number], None);
         announce::print(&generation);
-        if !is_first {
+        if is_first {
+            self.on_first_generation();
+        } else {
             tracing::info!("generation {number} serves now");
         }
     }

@@ -17,9 +17,9 @@ use crate::scoreboard::Scoreboard;
 /// A listening socket, shared by the generations that listen there.
 pub struct Listening {
     /// As configured: port 0 may stand for any.
-    configured: SocketAddr,
+    pub configured: SocketAddr,
     pub bound: SocketAddr,
-    socket: OwnedFd,
+    pub socket: OwnedFd,
 }
 
 pub struct Generation {
@@ -67,7 +67,7 @@ impl Confinement {
 
 /// The channels of all pools, by name; one goes on from generation to generation, so that
 /// connections that wait in it do.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Channels(BTreeMap<String, Arc<Channel>>);
 
 impl Channels {
@@ -78,6 +78,15 @@ impl Channels {
         let channel = Arc::new(Channel::new()?);
         self.0.insert(pool.to_owned(), channel.clone());
         Ok(channel)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Channel)> {
+        self.0.iter().map(|(pool, channel)| (pool.as_str(), &**channel))
+    }
+
+    /// Takes over a channel that another process has made.
+    pub fn insert(&mut self, pool: String, channel: Channel) {
+        self.0.insert(pool, Arc::new(channel));
     }
 }
 

@@ -14,9 +14,13 @@ mod fleet;
 mod generation;
 mod hang;
 mod history;
+mod inherit;
 mod policy;
+mod program;
 mod recycle;
+mod service_manager;
 mod spawn;
+mod upgrade;
 mod watch;
 
 use std::collections::{BTreeMap, HashSet};
@@ -32,11 +36,15 @@ use crate::config::Config;
 use crate::control::{Refusal, ToSupervisor};
 use crate::crash::collect::Collector;
 use crate::ctl;
+use crate::ctl::socket::ControlServer;
 use breakers::Breakers;
 use catalog::{Catalog, Scan};
 use fleet::Worker;
 use generation::{Channels, Generation};
+use inherit::Predecessor;
 use policy::Backoff;
+use program::Program;
+use upgrade::{Successor, Upgrade};
 use watch::{Scope, Watch};
 
 /// How to run.
@@ -57,6 +65,10 @@ enum Event {
     Asked(ctl::protocol::Command, Sender<ctl::protocol::Answer>),
     Said(u64, ToSupervisor),
     Ended(u64, std::io::Result<ExitStatus>),
+    /// An upgrade has come to its end.
+    Upgraded(Result<Successor, String>),
+    /// The process that served before this one has let go.
+    Relieved,
 }
 
 /// A new set of plugins, looked through.
@@ -91,6 +103,12 @@ struct Supervisor {
     breakers: Breakers,
     is_stopping: bool,
     collector: Collector,
+    control: Option<ControlServer>,
+    /// Who serves until this process does.
+    predecessor: Option<Predecessor>,
+    upgrade: Upgrade,
+    /// What an upgrade starts.
+    program: Result<Program, String>,
     started: Instant,
     /// Of the newest set of plugins: what is not served, or not in its newest form.
     refusals: Vec<Refusal>,
@@ -108,18 +126,24 @@ pub fn run(options: Options) -> ExitCode {
 }
 
 fn serve(options: Options) -> Result<(), String> {
+    let program = Program::of_this_process();
     descriptors::keep_from_children();
+    let inherit::Inheritance { listening, channels, predecessor } = inherit::take()?;
     descriptors::raise_limit();
     // Before any thread is there, so that all of them have it; children begin with none blocked.
     signals().thread_block().map_err(|error| format!("cannot block signals: {error}"))?;
     let (sender, inbox) = unbounded();
     wait_for_signals(sender.clone()).map_err(|error| format!("cannot start a thread: {error}"))?;
     // Before anything is built, so that a port that is taken is said at once.
-    let listening = generation::listen(&options.config, &[])?;
+    let listening = generation::listen(&options.config, &listening)?;
     let _watch = start_watch(&options, &sender);
     let collector = Collector::start(&options.config)
         .map_err(|error| format!("cannot keep records of crashes: {error}"))?;
-    let _control = answer::open(&options.config, &sender, collector.store.clone())?;
+    let control = match predecessor {
+        // It has the name of the socket still.
+        Some(_) => None,
+        None => answer::open(&options.config, &sender, collector.store.clone())?,
+    };
     let mut supervisor = Supervisor {
         backoffs: Vec::new(),
         restarts: Vec::new(),
@@ -133,7 +157,11 @@ fn serve(options: Options) -> Result<(), String> {
         prepare_again: None,
         is_stopping: false,
         collector,
-        channels: Channels::default(),
+        control,
+        predecessor,
+        upgrade: Upgrade::default(),
+        program,
+        channels,
         breakers: Breakers::default(),
         started: Instant::now(),
         refusals: Vec::new(),
@@ -144,7 +172,8 @@ fn serve(options: Options) -> Result<(), String> {
 }
 
 fn signals() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect()
+    use Signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+    [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2].into_iter().collect()
 }
 
 fn wait_for_signals(sender: Sender<Event>) -> std::io::Result<()> {
@@ -189,9 +218,14 @@ impl Supervisor {
                 Some(Event::Signal(Signal::SIGUSR1)) => {
                     self.workers.values().for_each(|worker| worker.handle.reopen());
                 }
+                Some(Event::Signal(Signal::SIGUSR2)) => self.upgrade(None),
                 Some(Event::Signal(Signal::SIGHUP)) => drop(self.reload()),
                 Some(Event::Signal(signal)) => self.stop(signal),
                 Some(Event::Changed) => self.prepare(false),
+                // Answered when it is over.
+                Some(Event::Asked(ctl::protocol::Command::Upgrade, reply)) => {
+                    self.upgrade(Some(reply));
+                }
                 Some(Event::Asked(command, reply)) => {
                     // Who asked may have gone.
                     let _ = reply.send(self.answer(&command));
@@ -202,10 +236,14 @@ impl Supervisor {
                 }
                 Some(Event::Said(worker, ToSupervisor::Dying)) => self.on_dying(worker),
                 Some(Event::Ended(worker, status)) => self.on_ended(worker, &status)?,
+                Some(Event::Upgraded(outcome)) => self.on_upgraded(outcome),
+                Some(Event::Relieved) => self.on_relieved(),
                 None => {}
             }
             self.on_time()?;
-            if self.is_stopping && self.workers.is_empty() {
+            self.upgrade_if_wanted();
+            let is_idle = self.workers.is_empty() && !self.upgrade.holds_reloads();
+            if self.is_stopping && is_idle {
                 return Ok(());
             }
         }
@@ -225,7 +263,8 @@ impl Supervisor {
         if self.is_stopping {
             return;
         }
-        let Some(mut catalog) = self.catalog.take() else {
+        let catalog = self.catalog.take_if(|_| !self.upgrade.holds_reloads());
+        let Some(mut catalog) = catalog else {
             self.prepare_again = Some(is_forced || self.prepare_again == Some(true));
             return;
         };
@@ -276,6 +315,10 @@ impl Supervisor {
     }
 
     fn remove_unused_copies(&mut self) {
+        if self.upgrade.has_begun() {
+            // The new program may use some of them.
+            return;
+        }
         let living = self.workers.values().map(|worker| &worker.generation);
         let generations = living.chain(&self.current).chain(&self.pending);
         let copies = generations.flat_map(|generation| &generation.plugins);
@@ -300,6 +343,7 @@ impl Supervisor {
         }
         tracing::info!("{signal}: finishing what runs");
         self.is_stopping = true;
+        self.abandon_upgrade();
         self.restarts.clear();
         self.drain_all_but(&[], None);
     }

@@ -240,7 +240,8 @@ fn block_signals() -> std::io::Result<()> {
 }
 
 fn signals() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect()
+    use Signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+    [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2].into_iter().collect()
 }
 
 /// A worker that is told to end by a signal of its own drains; the supervisor starts another.
@@ -248,8 +249,8 @@ fn drain_on_signals(worker: &'static Worker) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         loop {
             match signals().wait() {
-                // Reloading is the supervisor's to do, and it passes on the other one.
-                Ok(Signal::SIGHUP | Signal::SIGUSR1) => {}
+                // Reloads and upgrades are the supervisor's to do, and it passes on the other one.
+                Ok(Signal::SIGHUP | Signal::SIGUSR1 | Signal::SIGUSR2) => {}
                 Ok(_) => worker.drain(true),
                 Err(error) => return tracing::error!("cannot wait for signals: {error}"),
             }

@@ -27,5 +27,6 @@ mod records;
 mod serving;
 mod streaming;
 mod supervisor;
+mod upgrade;
 mod versions;
 mod zoo;
