@@ -1,8 +1,9 @@
 //! The catalog: which plugins there are and which file of each is served.
 //!
-//! First the libraries, then the applications that language plugins among them run. Every library is examined, copied under the name of its content, and tried in a process of its
-//! own. What fails a step is refused, and what was served under that name before stays. Workers only
-//! ever see the copies, which nobody writes to.
+//! First the libraries, then the applications that language plugins among them run. Every library is
+//! examined, copied under the name of its content, and tried in a process of its own. What fails a step
+//! is refused, and what was served under that name before stays. Workers only ever see the copies, which
+//! nobody writes to.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
