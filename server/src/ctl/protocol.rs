@@ -1,8 +1,10 @@
 //! What goes over the control socket: one JSON object a line, a request and then its reply, any
 //! number of them on one connection.
 //!
-//!     → {"version":1,"command":"crash","id":"20260102T030405-17-0"}
-//!     ← {"version":1,"result":{…}}   or   {"version":1,"error":"…"}
+//! ```text
+//! → {"version":1,"command":"crash","id":"20260102T030405-17-0"}
+//! ← {"version":1,"result":{…}}   or   {"version":1,"error":"…"}
+//! ```
 //!
 //! A field that a reader does not know is to be ignored; a change that old readers would
 //! misunderstand gets a new version, which is refused by name.

@@ -2,10 +2,12 @@
 //! the channels, and ends when that one serves. Until then it goes on serving; whatever goes wrong
 //! with the new program costs nothing but a line in the log.
 //!
-//!     old ── Begin, Listener…, Channel…, End, with descriptors ──► new (on its standard input)
-//!     old ◄────────────── Ready: its first generation serves ───── new
-//!     old: gives the control socket's name away, shuts the socket ► new opens its control socket
-//!     old: its workers hand over through the shared channels; ends when they are gone
+//! ```text
+//! old ── Begin, Listener…, Channel…, End, with descriptors ──► new (on its standard input)
+//! old ◄────────────── Ready: its first generation serves ───── new
+//! old: gives the control socket's name away, shuts the socket ► new opens its control socket
+//! old: its workers hand over through the shared channels; ends when they are gone
+//! ```
 //!
 //! `inherit` is the new program's side.
 

@@ -93,11 +93,9 @@ fn threads() {
     let n: u64 = answer["values"]["n"].as_str().unwrap().parse().unwrap();
     assert!(n < 2_000_000, "{n}");
     let answer = pass(&server, "threads", "fixes?times=100000");
-    assert_eq!(
-        count(&answer, "test2:n = 200000") + count(&answer, "test1:n = 200000"),
-        4,
-        "{answer:#}"
-    );
+    // The thread that ends last sees the whole sum, and the other may see it too.
+    let whole = count(&answer, "test2:n = 200000") + count(&answer, "test1:n = 200000");
+    assert!(whole >= 4, "{answer:#}");
     let answer = pass(&server, "threads", "order?rounds=2");
     assert_eq!(lines(&answer), ["Test1", "Test2", "Test3", "Test1", "Test2", "Test3"]);
     let answer = pass(&server, "threads", "globals");
