@@ -11,8 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{MemfdFlags, SealFlags};
+use zerocopy::IntoBytes;
 
-use super::record::{NUMBER_COUNT, NUMBERS, Numbers, RECORD_SIZE, Section};
+use super::record::{NUMBERS, Numbers, RECORD_SIZE, Section};
 
 /// The supervisor's side.
 pub struct Area {
@@ -61,9 +62,9 @@ impl Area {
     }
 
     fn numbers(&self, index: usize) -> Result<Numbers> {
-        let mut bytes = [0; NUMBER_COUNT * 8];
-        self.file.read_exact_at(&mut bytes, position(index, NUMBERS))?;
-        Ok(Numbers::from_bytes(&bytes))
+        let mut numbers = Numbers::default();
+        self.file.read_exact_at(numbers.as_mut_bytes(), position(index, NUMBERS))?;
+        Ok(numbers)
     }
 
     /// All bytes of a record, for whoever is to read what is in it.

@@ -11,12 +11,13 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
+use zerocopy::FromBytes;
 
 use super::lines::Line;
 use super::modules::{self, Module};
 use super::record::{
-    BODY, Cause, HEAD, LAYOUT, LINES, MAPS, NUMBER_COUNT, NUMBERS, Numbers, REGISTER_COUNT,
-    REGISTER_NAMES, REGISTERS, Registers, STACK, Section,
+    BODY, Cause, HEAD, LAYOUT, LINES, MAPS, Numbers, REGISTER_NAMES, REGISTERS, Registers, STACK,
+    Section,
 };
 use super::report::{Frame, Report};
 use super::symbols::Symbols;
@@ -154,7 +155,7 @@ pub fn examine(circumstances: &Circumstances, record: &[u8]) -> Report {
 }
 
 fn numbers(record: &[u8]) -> Numbers {
-    Numbers::from_bytes(section(record, NUMBERS, (NUMBER_COUNT * 8) as u64))
+    Numbers::from_bytes(record).unwrap_or_default()
 }
 
 fn report(
@@ -201,12 +202,8 @@ fn section(record: &[u8], section: Section, length: u64) -> &[u8] {
 }
 
 fn registers(record: &[u8]) -> Registers {
-    let mut registers = Registers::default();
-    let bytes = section(record, REGISTERS, (REGISTER_COUNT * 8) as u64);
-    for (register, bytes) in registers.0.iter_mut().zip(bytes.chunks_exact(8)) {
-        *register = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
-    }
-    registers
+    let bytes = section(record, REGISTERS, size_of::<Registers>() as u64);
+    Registers::read_from_bytes(bytes).unwrap_or_default()
 }
 
 fn open_modules(maps: &str, notes: &mut Vec<String>) -> Vec<Module> {

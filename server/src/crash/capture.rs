@@ -18,6 +18,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libc::{siginfo_t, ucontext_t};
+use zerocopy::IntoBytes;
 
 use super::area::{self, position};
 use super::lines::{self, LINE_SIZE};
@@ -86,8 +87,8 @@ impl Recorder {
         // SAFETY: the caller's promise.
         let registers = unsafe { registers_of(context) };
         // A first note, should the rest not come to its end.
-        self.write_words(index, NUMBERS, &numbers.to_words());
-        self.write_words(index, REGISTERS, &registers.0);
+        self.write_bytes(index, NUMBERS, numbers.as_bytes());
+        self.write_bytes(index, REGISTERS, registers.as_bytes());
         numbers.head_length = self.copy(index, HEAD, request.head) as u64;
         self.copy(index, BODY, request.body);
         numbers.body_length = request.body.length as u64;
@@ -96,12 +97,12 @@ impl Recorder {
         numbers.stack_length = self.copy_stack(index, numbers.stack_start) as u64;
         numbers.maps_length = self.copy_maps(index) as u64;
         numbers.is_whole = 1;
-        self.write_words(index, NUMBERS, &numbers.to_words());
+        self.write_bytes(index, NUMBERS, numbers.as_bytes());
         true
     }
 
-    fn write_words(&self, index: usize, section: Section, words: &[u64]) {
-        let span = Span { start: words.as_ptr().cast(), length: size_of_val(words) };
+    fn write_bytes(&self, index: usize, section: Section, bytes: &[u8]) {
+        let span = Span { start: bytes.as_ptr(), length: bytes.len() };
         self.copy(index, section, span);
     }
 

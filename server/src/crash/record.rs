@@ -1,6 +1,8 @@
 //! The layout of one crash record in a worker's crash area: a page of numbers, then sections of bytes
 //! of bounded size. The area is a sparse file: what is not written takes no memory.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 /// A part of a record: where it begins, and how many bytes it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {
@@ -45,7 +47,8 @@ pub enum Cause {
 }
 
 /// The numbers of a record. `u64` throughout, so that their bytes have one meaning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 pub struct Numbers {
     pub layout: u64,
     /// 0 for a signal, 1 for an exit, 2 for a hang.
@@ -75,80 +78,10 @@ pub struct Numbers {
     pub is_whole: u64,
 }
 
-/// How many there are.
-pub const NUMBER_COUNT: usize = 17;
-
 impl Numbers {
-    pub fn to_words(self) -> [u64; NUMBER_COUNT] {
-        [
-            self.layout,
-            self.cause,
-            self.signal,
-            self.code,
-            self.address,
-            self.plugin,
-            self.request,
-            self.process,
-            self.thread,
-            self.time,
-            self.head_length,
-            self.body_length,
-            self.lines_length,
-            self.stack_start,
-            self.stack_length,
-            self.maps_length,
-            self.is_whole,
-        ]
-    }
-
-    pub fn from_words(words: [u64; NUMBER_COUNT]) -> Self {
-        let [
-            layout,
-            cause,
-            signal,
-            code,
-            address,
-            plugin,
-            request,
-            process,
-            thread,
-            time,
-            head_length,
-            body_length,
-            lines_length,
-            stack_start,
-            stack_length,
-            maps_length,
-            is_whole,
-        ] = words;
-        Self {
-            layout,
-            cause,
-            signal,
-            code,
-            address,
-            plugin,
-            request,
-            process,
-            thread,
-            time,
-            head_length,
-            body_length,
-            lines_length,
-            stack_start,
-            stack_length,
-            maps_length,
-            is_whole,
-        }
-    }
-
-    /// What is missing at the end is zero.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        let mut words = [0; NUMBER_COUNT];
-        for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
-        }
-        Self::from_words(words)
+    /// None: there are too few bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self::read_from_prefix(bytes).ok()?.0)
     }
 
     pub fn set_cause(&mut self, cause: Cause) {
@@ -170,7 +103,8 @@ impl Numbers {
 
 /// The registers by their numbers in DWARF: on x86-64 rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to
 /// r15 and the return address, here rip; on aarch64 x0 to x30, sp and pc.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 pub struct Registers(pub [u64; REGISTER_COUNT]);
 
 #[cfg(target_arch = "x86_64")]
@@ -224,8 +158,8 @@ impl Registers {
 }
 
 const _: () = {
-    assert!(NUMBER_COUNT * size_of::<u64>() <= NUMBERS.size);
-    assert!(REGISTER_COUNT * size_of::<u64>() <= REGISTERS.size);
+    assert!(size_of::<Numbers>() <= NUMBERS.size);
+    assert!(size_of::<Registers>() <= REGISTERS.size);
     assert!(RECORD_SIZE.is_multiple_of(4096));
 };
 
@@ -234,13 +168,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_come_back_as_they_were() {
-        let words: [u64; NUMBER_COUNT] = std::array::from_fn(|index| index as u64 + 1);
-        assert_eq!(Numbers::from_words(words).to_words(), words);
+    fn a_cause_comes_back_as_it_was() {
         for cause in [Cause::Signal, Cause::Exit(-1), Cause::Hang] {
             let mut numbers = Numbers::default();
             numbers.set_cause(cause);
-            assert_eq!(Numbers::from_words(numbers.to_words()).cause(), cause);
+            assert_eq!(Numbers::from_bytes(numbers.as_bytes()).unwrap().cause(), cause);
         }
+        assert_eq!(Numbers::from_bytes(&[0; size_of::<Numbers>() - 1]), None);
     }
 }
