@@ -1,7 +1,7 @@
 //! Headless Chromium, driven through chromedriver (the W3C WebDriver protocol).
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -140,13 +140,13 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Chromium ends with its session; a driver that is killed would leave it.
+        // Chromium ends with its session; a driver that is killed would leave it behind. The driver
+        // answers when it has ended; it takes no HTTP/1.0.
         if !self.session.is_empty()
-            && let Ok(stream) = std::net::TcpStream::connect(self.address)
+            && let Ok(mut stream) = TcpStream::connect(self.address)
         {
-            use std::io::{Read, Write};
-            let request = format!("DELETE /session{} HTTP/1.0\r\n\r\n", self.session);
-            let mut stream = stream;
+            let request =
+                format!("DELETE /session{} HTTP/1.1\r\nHost: localhost\r\n\r\n", self.session);
             let _ = stream.set_read_timeout(Some(crate::PATIENCE));
             let _ = stream.write_all(request.as_bytes());
             let _ = stream.read(&mut [0; 1024]);
