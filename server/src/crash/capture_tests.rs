@@ -149,7 +149,6 @@ fn a_null_pointer_leaves_a_record() {
     assert!(numbers.stack_length > 1024, "{}", numbers.stack_length);
 }
 
-
 #[test]
 fn an_abort_and_an_overflow_leave_one_too() {
     let (signal, numbers, _) = crash("abort");
