@@ -57,6 +57,8 @@ pub struct WorkerSpec {
     pub pool: usize,
     /// For each plugin, in their order, the pool that serves it.
     pub pools: Vec<usize>,
+    /// How many workers that pool has.
+    pub workers: usize,
     /// Show reasons of refusals to clients.
     pub dev: bool,
     pub listen: Vec<SocketAddr>,
@@ -94,6 +96,9 @@ pub struct Application {
     pub copy: PathBuf,
     /// SHA-256 of its content in hexadecimal.
     pub hash: String,
+    /// Applications of one language share a process only if this is the same; its trial tells.
+    #[serde(default)]
+    pub group: String,
 }
 
 /// What a plugin says of the language that it runs (`csgi.language/1`).

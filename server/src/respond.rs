@@ -57,7 +57,7 @@ impl Site {
         let mut refusals = Vec::new();
         let mut plugins = Vec::new();
         // One thread is always kept out of plugins that may block.
-        let mut libraries = Libraries::new(spec.config.workers, spec.config.threads - 1);
+        let mut libraries = Libraries::new(spec.workers, spec.config.threads - 1);
         for (number, plugin) in spec.plugins.iter().enumerate() {
             let pool = spec.pools[number];
             if pool != spec.pool {

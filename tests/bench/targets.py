@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import measure
 import servers
+import wsgi
 from measure import Contestant, Crowd, compare, cpu_time, private_memory, wrk
 from servers import BENCH, Missing
 
@@ -275,7 +276,12 @@ def fairness(options):
         return rows
 
 
+def python(options):
+    """WSGI applications beside bjoern, Granian, uWSGI and gunicorn"""
+    return wsgi.measure(options, Field, table)
+
+
 ALL = {
     one.__name__: one
-    for one in (hello, pipelined, static, bodies, events, memory, growth, fairness)
+    for one in (hello, pipelined, static, bodies, events, memory, growth, fairness, python)
 }

@@ -74,12 +74,15 @@ CSGI_EXPORT const void *csgi_extension(const char *id) {
 
 CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response start_response) {
     const csgi_process_1 *process = env->host->extension(env->host, CSGI_PROCESS_1);
-    csgi_header type = { CSGI_S("content-type"), CSGI_S("text/plain") };
+    csgi_header fields[] = { { CSGI_S("content-type"), CSGI_S("text/plain") },
+                             { CSGI_S("x-process"), { NULL, 0 } } };
     csgi_str    file = csgi_get(env, "SCRIPT_FILENAME");
-    char        answer[1024];
+    char        answer[1024], pid[16];
     int         i, length;
     for (i = 0; i < count && applications[i].host != env->host; i++) {}
-    start_response(env, i < count ? "200 OK" : "404 Not Found", &type, 1);
+    fields[1].value.ptr = pid;
+    fields[1].value.len = (size_t)snprintf(pid, sizeof pid, "%d", (int)getpid());
+    start_response(env, i < count ? "200 OK" : "404 Not Found", fields, 2);
     length = snprintf(answer, sizeof answer, "%.*s|%.*s|%s|%.*s|init %d|%u x %u",
                       (int)env->host->name.len, env->host->name.ptr, (int)file.len, file.ptr,
                       i < count ? applications[i].text : "", (int)env->host->config.len,

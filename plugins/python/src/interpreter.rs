@@ -32,7 +32,7 @@ pub fn start(environment: Option<&Path>) -> Result<(), String> {
             return Ok(());
         }
         return Err(format!(
-            "it needs {}, and this process has {}: isolate one of the plugins",
+            "it needs {}, and this process has {}: the server must put them in different ones",
             describe(environment),
             describe(running.as_deref())
         ));

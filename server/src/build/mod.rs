@@ -6,6 +6,7 @@
 
 mod native;
 mod record;
+mod requirement;
 mod rust;
 
 use std::fmt;
@@ -44,13 +45,30 @@ pub struct Built {
 pub struct Failure {
     pub plugin: String,
     pub source: PathBuf,
-    /// What went wrong: the compiler's own words.
-    pub output: String,
+    pub reason: Reason,
+}
+
+#[derive(Clone, Debug)]
+pub enum Reason {
+    /// The compiler's own words.
+    Mistake(String),
+    /// What the crate needs and this machine has not.
+    Lacking(String),
+}
+
+impl From<String> for Reason {
+    fn from(words: String) -> Self {
+        Self::Mistake(words)
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: it does not compile:\n{}", self.source.display(), self.output)
+        let source = self.source.display();
+        match &self.reason {
+            Reason::Mistake(words) => write!(formatter, "{source}: it does not compile:\n{words}"),
+            Reason::Lacking(words) => write!(formatter, "{source}: it is not built: {words}"),
+        }
     }
 }
 
@@ -118,9 +136,9 @@ impl Builder {
                     record.set(&task.plugin, entry);
                     outcome.built.push(Built { plugin: task.plugin, library });
                 }
-                Err(output) => {
+                Err(reason) => {
                     let source = task.path;
-                    outcome.failed.push(Failure { plugin: task.plugin, source, output });
+                    outcome.failed.push(Failure { plugin: task.plugin, source, reason });
                 }
             }
         }
@@ -136,7 +154,7 @@ impl Builder {
         tasks: Vec<Task>,
         record: &Record,
         include: &Path,
-    ) -> Vec<(Task, Result<Option<Entry>, String>)> {
+    ) -> Vec<(Task, Result<Option<Entry>, Reason>)> {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
         let queue = SegQueue::new();
         tasks.into_iter().for_each(|task| queue.push(task));
@@ -160,7 +178,7 @@ impl Builder {
         task: &Task,
         record: &Record,
         include: &Path,
-    ) -> Result<Option<Entry>, String> {
+    ) -> Result<Option<Entry>, Reason> {
         let library = self.library(&task.plugin);
         match &task.source {
             Source::Native { files, is_cpp } => {
@@ -174,6 +192,9 @@ impl Builder {
                 Ok(Some(Entry::new(fingerprint, &bytes)))
             }
             Source::Crate(manifest) => {
+                if let Some(words) = requirement::missing(manifest)? {
+                    return Err(Reason::Lacking(words));
+                }
                 let Some(bytes) = rust::compile(manifest, self.effort)? else { return Ok(None) };
                 // The same bytes again are no change for whoever watches.
                 if std::fs::read(&library).ok().as_deref() != Some(&bytes) {
@@ -277,7 +298,7 @@ pub fn in_place(folder: &Path) -> Vec<Failure> {
     }
 }
 
-/// The command `tenon build`. Status 0: all is built; 1: something does not compile; 100: a folder
+/// The command `tenon build`. Status 0: all is built that this machine can build; 1: something does not compile; 100: a folder
 /// cannot be read or written.
 pub fn command(sources: &Path, out: &Path) -> ExitCode {
     // The folder of the sources is not made here: nothing would be in it.
@@ -292,7 +313,9 @@ pub fn command(sources: &Path, out: &Path) -> ExitCode {
             for failure in &outcome.failed {
                 eprintln!("{failure}");
             }
-            if outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let is_mistaken =
+                outcome.failed.iter().any(|one| matches!(one.reason, Reason::Mistake(_)));
+            if is_mistaken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
         }
         Err(error) => {
             eprintln!("tenon: cannot build the plugins in {}: {error}", sources.display());

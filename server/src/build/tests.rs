@@ -29,7 +29,8 @@ fn one_mistake_does_not_keep_the_others_from_being_built() {
     let built: Vec<_> = outcome.built.iter().map(|built| built.plugin.as_str()).collect();
     assert_eq!(built, ["good", "many", "plus"]);
     assert_eq!(outcome.failed.len(), 1);
-    assert!(outcome.failed[0].output.contains("bad.c:1"), "{}", outcome.failed[0].output);
+    let words = outcome.failed[0].to_string();
+    assert!(words.contains("bad.c:1"), "{words}");
     assert!(crate::check::manifest_in(&folder.path().join("good.so")).is_some());
     assert!(!folder.path().join("bad.so").exists());
 }
@@ -96,5 +97,27 @@ fn a_crate_that_plugins_share_is_passed_over() {
     // Nothing said may be a mistake, and is told.
     let failed: Vec<_> = outcome.failed.iter().map(|failure| failure.plugin.as_str()).collect();
     assert_eq!(failed, ["forgotten"]);
-    assert!(outcome.failed[0].output.contains("cdylib"), "{}", outcome.failed[0].output);
+    let words = outcome.failed[0].to_string();
+    assert!(words.contains("cdylib"), "{words}");
+}
+
+#[test]
+fn a_crate_is_passed_over_where_it_cannot_be_built() {
+    let folder = tempfile::tempdir().unwrap();
+    write_crate(folder.path(), "needs", "crate-type = [\"cdylib\"]");
+    let manifest = folder.path().join("needs/Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let command = "test -e there || { echo there is nothing; exit 3; }";
+    let text = format!("{text}\n[package.metadata.tenon]\nrequires = '{command}'\n");
+    std::fs::write(&manifest, text).unwrap();
+    let outcome = build(folder.path());
+    assert!(outcome.built.is_empty());
+    let words = outcome.failed[0].to_string();
+    assert!(words.ends_with("needs: it is not built: there is nothing"), "{words}");
+    std::fs::write(folder.path().join("needs/there"), "").unwrap();
+    assert_eq!(build(folder.path()).built.len(), 1);
+    let wrong = std::fs::read_to_string(&manifest).unwrap().replace("requires", "require");
+    std::fs::write(&manifest, wrong).unwrap();
+    let words = build(folder.path()).failed[0].to_string();
+    assert!(words.contains("require") && words.contains("expected"), "{words}");
 }

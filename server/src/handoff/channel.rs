@@ -143,6 +143,16 @@ pub fn receive(channel: impl AsFd) -> std::io::Result<Option<Received>> {
     Ok((!bytes.is_empty()).then_some(Received { bytes, descriptors }))
 }
 
+/// Moves what waits in a channel, unread, to another.
+pub fn forward(from: &Channel, to: &Channel) {
+    while let Ok(Some(Received { bytes, descriptors })) = receive(&from.receiver) {
+        let fds: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        if let Err(error) = send_once(&to.sender, &bytes, &fds) {
+            tracing::warn!("connections of workers that are gone are lost: {error}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::message::{ArrivedBody, Body, Parcel, Reader, State, Tail};
@@ -164,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_arrives_whole() {
+    fn what_is_sent_arrives_whole_and_may_be_forwarded() {
         let channel = Channel::new().unwrap();
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let (ours, mut theirs) = (OwnedFd::from(ours), theirs);
@@ -173,7 +183,9 @@ mod tests {
         let tail = vec![7; 100_000];
         message.push(&parcel(&ours, b"answer", &tail)).unwrap();
         message.push(&parcel(&ours, b"", b"")).unwrap();
-        send(&channel.sender, &message, Duration::ZERO).unwrap();
+        let first = Channel::new().unwrap();
+        send(&first.sender, &message, Duration::ZERO).unwrap();
+        forward(&first, &channel);
         message.clear();
         let Received { bytes, descriptors } = receive(&channel.receiver).unwrap().unwrap();
         let mut arrivals = Reader::new(&bytes, descriptors.into_iter()).unwrap();

@@ -142,7 +142,6 @@ impl Catalog {
             }
         }
         self.good.retain(|name, good| good.application.is_none() || found.contains_key(name));
-        let mut groups = BTreeMap::<String, (String, String)>::new();
         for (name, (source, language, facts, library)) in found {
             let mut spec = PluginSpec {
                 name: name.clone(),
@@ -158,7 +157,6 @@ impl Catalog {
                 &mut spec,
                 &config.plugins,
                 (&language, language_config, &facts),
-                &mut groups,
             );
             if let Err(refusal) = result {
                 match self.good.get(&name) {
@@ -183,14 +181,12 @@ impl Catalog {
         })
     }
 
-    /// Takes an application through its trial. `groups`: what each language plugin's process is
-    /// made for, and by which application.
+    /// Takes an application through its trial.
     fn accept_application(
         &mut self,
         spec: &mut PluginSpec,
         folder: &Path,
         (language, language_config, facts): (&str, String, &Language),
-        groups: &mut BTreeMap<String, (String, String)>,
     ) -> Result<(), Refusal> {
         let (name, source) = (spec.name.clone(), spec.source.display().to_string());
         let refuse = |reason: String| Refusal {
@@ -223,7 +219,9 @@ impl Catalog {
             "{} {hash} {language_config} {} {:?} {:?}",
             library.hash, spec.config, spec.isolation, spec.self_test
         );
-        let application = Application { language, language_config, copy: copy.clone(), hash };
+        let group = String::new();
+        let copied = copy.clone();
+        let application = Application { language, language_config, copy: copied, hash, group };
         spec.application = Some(application.clone());
         let key = (copy, circumstances);
         let passed = match self.tried.get(&key) {
@@ -231,19 +229,8 @@ impl Catalog {
             None => trial::run(spec, TRIAL_TIMEOUT)?,
         };
         self.tried.insert(key, passed.clone());
-        // An isolated one has workers of its own.
-        if spec.isolation.is_none() {
-            let (group, first) = groups
-                .entry(application.language.clone())
-                .or_insert_with(|| (passed.group.clone(), spec.name.clone()));
-            if *group != passed.group {
-                return Err(refuse(format!(
-                    "it needs {}, and plugin {first} {group}: a process can have one of them \
-                     only; isolate one of the plugins, which gives it workers of its own",
-                    passed.group
-                )));
-            }
-        }
+        let application = Application { group: passed.group.clone(), ..application };
+        spec.application = Some(application.clone());
         let good = Good { library, application: Some(application), go: false, passed };
         self.good.insert(spec.name.clone(), good);
         Ok(())

@@ -208,6 +208,8 @@ impl Supervisor {
         self.collect_crashes(&mut worker);
         log_end(&worker, status);
         self.remove_unused_copies();
+        let present: Vec<_> = self.current.iter().chain(&self.pending).map(|one| &**one).collect();
+        self.channels.empty_unused(&present);
         if worker.is_of(&self.pending) {
             self.pending = None;
             self.drain_all_but(&[], Some(worker.generation.number));

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::spawn;
 use crate::config::Config;
-use crate::control::{PluginSpec, WorkerSpec};
-use crate::handoff::channel::Channel;
+use crate::control::{Application, PluginSpec, WorkerSpec};
+use crate::handoff::channel::{self, Channel};
 use crate::respond::MAIN;
 use crate::sandbox::Profile;
 use crate::scoreboard::Scoreboard;
@@ -84,10 +84,66 @@ impl Channels {
         self.0.iter().map(|(pool, channel)| (pool.as_str(), &**channel))
     }
 
+    /// Connections that wait for a pool which none of `present` has go to the main one, which knows
+    /// where each belongs.
+    pub fn empty_unused(&self, present: &[&Generation]) {
+        let Some(main) = self.0.get("") else { return };
+        for channel in self.0.values() {
+            let mut pools = present.iter().flat_map(|generation| &generation.pools);
+            if !pools.any(|pool| Arc::ptr_eq(&pool.channel, channel)) {
+                channel::forward(channel, main);
+            }
+        }
+    }
+
     /// Takes over a channel that another process has made.
     pub fn insert(&mut self, pool: String, channel: Channel) {
         self.0.insert(pool, Arc::new(channel));
     }
+}
+
+/// Sorts the plugins into pools: the pools, and for each plugin, in their order, which one is its.
+fn form_pools(
+    config: &Config,
+    plugins: &[PluginSpec],
+    channels: &mut Channels,
+) -> std::io::Result<(Vec<Pool>, Vec<usize>)> {
+    let workers = config.workers;
+    let mut pools = vec![Pool { workers, channel: channels.of("")?, confinement: None }];
+    let mut pool_of = Vec::new();
+    // What the applications of each language in the main pool have in common: the first one's.
+    let mut main_groups = BTreeMap::new();
+    let mut groups = BTreeMap::new();
+    for plugin in plugins {
+        if let Some(workers) = config.own_workers(&plugin.name) {
+            pool_of.push(pools.len());
+            let channel = channels.of(&plugin.name)?;
+            pools.push(Pool { workers, channel, confinement: Confinement::of(plugin)? });
+            continue;
+        }
+        // One that is refused loads nowhere.
+        let application = plugin.application.as_ref().filter(|_| plugin.library.is_ok());
+        let Some(Application { language, group, .. }) = application else {
+            pool_of.push(MAIN);
+            continue;
+        };
+        if *main_groups.entry(language).or_insert(group) == group {
+            pool_of.push(MAIN);
+            continue;
+        }
+        let pool = match groups.get(&(language, group)) {
+            Some(pool) => *pool,
+            None => {
+                // No plugin has such a name.
+                let channel = channels.of(&format!("{language}: {group}"))?;
+                pools.push(Pool { workers, channel, confinement: None });
+                pools.len() - 1
+            }
+        };
+        groups.insert((language, group), pool);
+        pool_of.push(pool);
+    }
+    Ok((pools, pool_of))
 }
 
 /// Workers that are dying go on beside their successors for a while.
@@ -122,21 +178,7 @@ impl Generation {
         listening: Vec<Arc<Listening>>,
         channels: &mut Channels,
     ) -> std::io::Result<Self> {
-        let mut pools =
-            vec![Pool { workers: config.workers, channel: channels.of("")?, confinement: None }];
-        let mut pool_of = Vec::new();
-        for plugin in &plugins {
-            let Some(workers) = config.own_workers(&plugin.name) else {
-                pool_of.push(MAIN);
-                continue;
-            };
-            pool_of.push(pools.len());
-            pools.push(Pool {
-                workers,
-                channel: channels.of(&plugin.name)?,
-                confinement: Confinement::of(plugin)?,
-            });
-        }
+        let (pools, pool_of) = form_pools(&config, &plugins, channels)?;
         let places = pools.iter().map(|pool| pool.workers).sum();
         let (scoreboard, scoreboard_file) =
             Scoreboard::create(rows(places), config.threads, plugins.len())?;
@@ -193,6 +235,7 @@ impl Generation {
             slot: row,
             pool,
             pools: self.pool_of.clone(),
+            workers: self.pools[pool].workers,
             generation: self.number,
             dev,
             listen: listening.iter().map(|one| one.bound).collect(),

@@ -91,11 +91,30 @@ fn one_bad_application_does_not_keep_others_from_being_served() {
 }
 
 #[test]
-fn applications_of_two_groups_do_not_share_a_process() {
-    let server = with_greeter(&[("a.greet", "group red"), ("b.greet", "group blue")]).start();
-    assert_eq!(server.client().get("/a.py").status, 200);
-    assert_eq!(server.client().get("/b.py").status, 503);
-    server.wait_for_log("plugins/b.greet: it needs blue, and plugin a red");
+fn applications_of_two_groups_have_workers_of_their_own() {
+    let files = ["group red", "group blue", "group red", "group blue", "group red"];
+    let files: Vec<_> =
+        ["a.greet", "b.greet", "c.greet", "d.greet", "e.greet"].into_iter().zip(files).collect();
+    let server = with_greeter(&files).config("[plugin.e]\nworkers = 2").start();
+    let process = |name: &str| {
+        let answer = server.client().get(&format!("/{name}.py"));
+        answer.header("x-process").unwrap().to_owned()
+    };
+    assert_eq!(process("a"), process("c"), "the first group is the main workers'");
+    assert_eq!(process("b"), process("d"), "the second has workers of its own");
+    assert_ne!(process("a"), process("b"));
+    // As many as there are main ones, beside the two that one application was given.
+    assert_eq!(server.workers().len(), 4);
+    assert!(text(&server, "b").contains("init 1|1 x "), "each knows how many serve with it");
+    assert!(text(&server, "e").contains("init 1|2 x "));
+    // A group that is not there any more, and one that is new.
+    write(&server.plugins(), "a.greet", "group green");
+    write(&server.plugins(), "c.greet", "group green");
+    server.signal(Signal::HUP);
+    server.wait_for_log("generation 2 serves now");
+    assert_eq!(process("a"), process("c"));
+    assert_ne!(process("a"), process("b"));
+    wait_until("the old workers are gone", || server.workers().len() == 4);
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod peers;
 mod pools;
 mod proxies;
 mod python;
+mod python_build;
+mod python_faults;
 mod python_frameworks;
 mod python_load;
 mod python_package;

@@ -1,8 +1,6 @@
 //! WSGI applications: what is expected is what PEP 3333 says. tests/python/rules.py has a path for
 //! every rule, most of them behind wsgiref.validate.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 use tests::client::{Client, Response};
 use tests::plugins::root;
@@ -397,27 +395,4 @@ fn dev_shows_tracebacks_and_follows_changes() {
     std::fs::write(server.plugins().join("app.py"), HELLO).unwrap();
     wait_until("the page is there", || server.client().get("/app.py").text() == "first");
     assert!(!rules().client().get("/rules.py/at-once").text().contains("RuntimeError"));
-}
-
-#[test]
-fn an_endless_loop_and_a_crash_are_the_workers() {
-    let server = with_files(&[(
-        "app.py",
-        "import ctypes, os\ndef application(environ, start_response):\n    \
-         if environ['PATH_INFO'] == '/crash': ctypes.string_at(0)\n    \
-         start_response('200 OK', [])\n    return [str(os.getpid()).encode()]\n",
-    )])
-    .start();
-    let worker = server.client().get("/app.py").text();
-    let mut crashing = server.client();
-    crashing.send("GET /app.py/crash HTTP/1.1\r\nHost: t\r\n\r\n");
-    crashing.rest();
-    server.wait_for_log("it was running plugin app");
-    wait_until("another worker serves", || {
-        let mut client = server.client();
-        client.try_send("GET /app.py HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
-        let rest = String::from_utf8_lossy(&client.rest()).into_owned();
-        rest.starts_with("HTTP/1.1 200") && !rest.ends_with(&worker)
-    });
-    assert!(!worker.is_empty() && Duration::ZERO < tests::PATIENCE);
 }

@@ -55,28 +55,38 @@ fn flask_django_bottle_falcon_and_starlette_run_unmodified() {
     server.wait_for_log("RuntimeError: on purpose");
 }
 
+/// The version of a package in an environment, as the application sees it.
+const TELL: &str = "import bottle, os, sys\ndef application(environ, start_response):\n    \
+                    start_response('200 OK', [])\n    \
+                    return [f'{bottle.__version__} {sys.prefix} {os.getpid()}'.encode()]\n";
+
 #[test]
-fn two_environments_do_not_share_a_process() {
-    let first = environment("first", &[]);
-    let second = environment("second", &[]);
-    let hello = "import sys\ndef application(environ, start_response):\n    \
-                 start_response('200 OK', [])\n    return [sys.prefix.encode()]\n";
+fn applications_in_two_environments_run_side_by_side() {
+    let first = environment("first", &["bottle==0.13.2"]);
+    let second = environment("second", &["bottle==0.13.4"]);
     let setup = Setup::new().plugin("python");
-    for name in ["a", "b", "c"] {
-        std::fs::write(setup.plugins().join(format!("{name}.py")), hello).unwrap();
+    for name in ["a", "b", "c", "d"] {
+        std::fs::write(setup.plugins().join(format!("{name}.py")), TELL).unwrap();
     }
     let server = setup
         .config(&format!(
             "[plugin.a]\nconfig = {{ venv = {first:?} }}\n[plugin.b]\nconfig = {{ venv = {second:?} \
-             }}\n[plugin.c]\nconfig = {{ venv = \"/nowhere\" }}"
+             }}\n[plugin.c]\nconfig = {{ venv = \"/nowhere\" }}\n[plugin.d]\nconfig = {{ venv = \
+             {second:?} }}"
         ))
         .start();
-    assert_eq!(
-        server.client().get("/a.py").text(),
-        first.canonicalize().unwrap().display().to_string()
-    );
-    assert_eq!(server.client().get("/b.py").status, 503);
+    let mut client = server.client();
+    let mut tell = |name: &str| client.get(&format!("/{name}.py")).text();
+    // One connection goes to and fro.
+    for _ in 0..3 {
+        for (name, version, venv) in [("a", "0.13.2", &first), ("b", "0.13.4", &second)] {
+            let venv = venv.canonicalize().unwrap();
+            let text = tell(name);
+            assert!(text.starts_with(&format!("{version} {} ", venv.display())), "{name}: {text}");
+        }
+    }
+    assert_eq!(tell("b"), tell("d"), "one process for one environment");
+    assert_eq!(server.client().get("/c.py").status, 503);
     let log = server.log();
-    assert!(log.contains("plugins/b.py: it needs the Python environment"), "{log}");
     assert!(log.contains("plugins/c.py: /nowhere is no virtual environment"), "{log}");
 }

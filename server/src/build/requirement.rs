@@ -1,0 +1,65 @@
+//! What a crate needs of the machine, by its own word: a command in its `Cargo.toml`,
+//!
+//! ```toml
+//! [package.metadata.tenon]
+//! requires = "./usable.sh"
+//! ```
+//!
+//! which fails where the crate cannot be built, and prints why. Such a crate is passed over and no
+//! mistake, as what it needs may not be wanted on this machine.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde::Deserialize;
+
+#[derive(Default, Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    package: Package,
+}
+
+#[derive(Default, Deserialize)]
+struct Package {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    tenon: Tenon,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tenon {
+    requires: Option<String>,
+}
+
+/// Why the crate cannot be built on this machine, if it says so.
+///
+/// # Errors
+/// The section is wrong, or the command cannot be started.
+pub(super) fn missing(manifest: &Path) -> Result<Option<String>, String> {
+    let shown = manifest.display();
+    let text = std::fs::read_to_string(manifest)
+        .map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let parsed = toml::from_str::<Manifest>(&text);
+    // Any other mistake in it is cargo's to say.
+    let Manifest { package } = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) if text.contains("metadata.tenon") => return Err(format!("{shown}: {error}")),
+        Err(_) => return Ok(None),
+    };
+    let Some(command) = package.metadata.tenon.requires else { return Ok(None) };
+    let folder = manifest.parent().unwrap_or(Path::new("."));
+    let output = Command::new("/bin/sh").arg("-c").arg(&command).current_dir(folder).output();
+    let output = output.map_err(|error| format!("cannot run {command}: {error}"))?;
+    if output.status.success() {
+        return Ok(None);
+    }
+    let words = [output.stdout, output.stderr].concat();
+    let words = String::from_utf8_lossy(&words).trim().to_owned();
+    Ok(Some(if words.is_empty() { format!("{command} says so") } else { words }))
+}
