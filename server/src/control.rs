@@ -19,6 +19,8 @@ pub enum ToWorker {
     /// `WorkerSpec` as JSON), the scoreboard, the crash area, the receiver of its pool's channel, the
     /// listeners in the order of `WorkerSpec`, then the sender of every pool's channel.
     Start,
+    /// Say which requests wait; answered by `Waiting` with the same number.
+    ListWaiting { inquiry: u64 },
     /// Open the files of the log anew: somebody has moved them away.
     Reopen,
     /// Stop accepting, finish what runs within `Timeouts::drain`, then exit with status 0.
@@ -34,9 +36,40 @@ pub enum ToWorker {
 pub enum ToSupervisor {
     /// Every plugin is loaded or refused; the worker is accepting.
     Ready { refusals: Vec<Refusal> },
+    /// The requests that no thread is inside a plugin for, oldest first; not all, if there are very
+    /// many.
+    Waiting { inquiry: u64, requests: Vec<Waiting> },
     /// A thread has crashed, or was stuck: the worker serves no more, hands over what it can, and
     /// ends. Written by a signal handler as it stands: `"Dying"`.
     Dying,
+}
+
+/// A request that no thread is inside a plugin for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Waiting {
+    pub state: State,
+    /// Its number in the generation; none for a file, and for what is left of an answer.
+    pub plugin: Option<u32>,
+    pub request: Option<u64>,
+    /// In ticks of the worker's clock; of an answer that is only being sent, since when its client
+    /// takes no more.
+    pub began: u32,
+}
+
+/// What a request in flight is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// A thread is inside the plugin.
+    Running,
+    /// The plugin is to go on when it is woken.
+    Pending,
+    /// It waits for its turn in the plugin.
+    Queued,
+    /// The client is sending the body.
+    Receiving,
+    /// The client is taking the answer.
+    Sending,
 }
 
 /// Why a plugin is not served.

@@ -16,6 +16,11 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// Since when it is waited for now; 0: it is not.
+    pub(super) fn since(&self) -> u32 {
+        self.since
+    }
+
     /// The client has moved so many bytes.
     pub(super) fn saw(&mut self, clock: &Clock, count: u64) {
         if self.since != 0 {

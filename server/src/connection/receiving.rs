@@ -48,6 +48,10 @@ impl Receiving {
         Self { exchange, decoder, memory, file, patience: Patience::default() }
     }
 
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
     /// The head of the request.
     pub(super) fn head(&self) -> &[u8] {
         self.exchange.head_bytes()

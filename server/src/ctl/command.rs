@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::client::{self, Client};
-use super::protocol::{Begun, Command, InFlight, Status};
+use super::protocol::{Begun, Command, Status};
 use super::replay::{self, Outcome, Under};
 use super::top;
 use crate::config::Config;
@@ -201,9 +201,4 @@ pub(super) fn duration(seconds: u64) -> String {
         3600..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} d", seconds / 86_400),
     }
-}
-
-/// An age as people read it.
-pub(super) fn age(request: &InFlight) -> String {
-    format!("{:.1} s", request.age_ms as f64 / 1000.0)
 }

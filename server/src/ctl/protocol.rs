@@ -11,6 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::State;
+
 pub const VERSION: u32 = 1;
 /// No line is longer.
 pub const LONGEST_LINE: u64 = 4 * 1024 * 1024;
@@ -27,7 +29,7 @@ pub struct Request {
 pub enum Command {
     /// Generations, workers, plugins. A `Status`.
     Status,
-    /// Every request that a thread is working on. A list of `InFlight`.
+    /// Every request in flight, oldest first. A list of `InFlight`.
     Top,
     /// Read the configuration and the plugins anew. A `Begun`.
     Reload,
@@ -113,18 +115,22 @@ pub struct PluginStatus {
     pub refusal: Option<String>,
 }
 
-/// A request that a thread is inside a plugin for.
+/// A request that has come and is not answered whole.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InFlight {
+    pub state: State,
     pub worker: u32,
     pub generation: u64,
-    pub thread: usize,
-    pub plugin: String,
+    /// Of the worker, if it is inside the plugin now.
+    pub thread: Option<usize>,
+    /// None: a file.
+    pub plugin: Option<String>,
     /// As in the log.
-    pub request: String,
-    /// Since the request began, and since the plugin was called for it this time.
+    pub request: Option<String>,
+    /// Since the request began.
     pub age_ms: u64,
-    pub call_ms: u64,
+    /// Since the plugin was called for it this time, if it is inside it now.
+    pub call_ms: Option<u64>,
 }
 
 /// A change has begun; `Status::is_changing` says when it is over.

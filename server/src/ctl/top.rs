@@ -1,12 +1,13 @@
-//! `tenon ctl top`: every request that a thread is inside a plugin for, live.
+//! `tenon ctl top`: every request in flight, live.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use super::client::Client;
-use super::command::{age, ask, print_json};
+use super::command::{ask, print_json};
 use super::protocol::{Command, InFlight, Status};
+use crate::control::State;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -33,7 +34,7 @@ pub fn run(client: &mut Client, once: bool, json: bool) -> Result<(), String> {
         let connections: u32 = status.workers.iter().map(|worker| worker.connections).sum();
         let _ = write!(
             screen,
-            "{HOME}tenon, process {}: {} workers, {connections} connections, {} requests in plugins\n\n{}",
+            "{HOME}tenon, process {}: {} workers, {connections} connections, {} requests in flight\n\n{}",
             status.pid,
             status.workers.len(),
             requests.len(),
@@ -54,24 +55,37 @@ fn rows() -> usize {
 
 fn table(requests: &[InFlight], room: usize) -> String {
     let mut text = format!(
-        "{:>9}  {:<20}  {:>8}  {:>6}  {:>10}  {:>9}  REQUEST\n",
-        "AGE", "PLUGIN", "WORKER", "THREAD", "GENERATION", "CALL"
+        "{:>9}  {:<20}  {:<9}  {:>8}  {:>6}  {:>10}  {:>9}  REQUEST\n",
+        "AGE", "PLUGIN", "STATE", "WORKER", "THREAD", "GENERATION", "CALL"
     );
+    let seconds = |milliseconds: u64| format!("{:.1} s", milliseconds as f64 / 1000.0);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for request in requests.iter().take(room) {
-        let call = format!("{:.1} s", request.call_ms as f64 / 1000.0);
         let _ = writeln!(
             text,
-            "{:>9}  {:<20}  {:>8}  {:>6}  {:>10}  {call:>9}  {}",
-            age(request),
-            request.plugin,
+            "{:>9}  {:<20}  {:<9}  {:>8}  {:>6}  {:>10}  {:>9}  {}",
+            seconds(request.age_ms),
+            request.plugin.as_deref().unwrap_or("(file)"),
+            state(request.state),
             request.worker,
-            request.thread,
+            or_dash(request.thread.map(|thread| thread.to_string())),
             request.generation,
-            request.request
+            or_dash(request.call_ms.map(seconds)),
+            request.request.as_deref().unwrap_or("-")
         );
     }
     if requests.len() > room {
         let _ = writeln!(text, "and {} more", requests.len() - room);
     }
     text
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Running => "running",
+        State::Pending => "pending",
+        State::Queued => "queued",
+        State::Receiving => "receiving",
+        State::Sending => "sending",
+    }
 }

@@ -1,4 +1,5 @@
-//! The control socket of the supervisor: answers to `tenon ctl`, from what the supervisor knows and what the scoreboards show.
+//! The control socket of the supervisor: answers to `tenon ctl`, from what the supervisor knows and
+//! what the scoreboards show.
 
 use std::sync::Arc;
 
@@ -10,9 +11,8 @@ use super::{Event, Supervisor};
 use crate::config::{Config, ControlSocket};
 use crate::control::PluginSpec;
 use crate::crash::store::Store;
-use crate::ctl::protocol::{Answer, Begun, Command, InFlight, PluginStatus, Status, WorkerStatus};
+use crate::ctl::protocol::{Answer, Begun, Command, PluginStatus, Status, WorkerStatus};
 use crate::ctl::socket::{self, ControlServer};
-use crate::worker::monitor::monotonic_milliseconds;
 
 /// Opens the control socket. That there is no place for one is no reason not to serve, unless the
 /// configuration names it.
@@ -51,7 +51,6 @@ impl Supervisor {
     pub(super) fn answer(&mut self, command: &Command) -> Answer {
         match command {
             Command::Status => to_json(&self.status()),
-            Command::Top => to_json(&self.in_flight()),
             Command::Reload | Command::Rollback { .. } if self.upgrade.holds_reloads() => {
                 Err("an upgrade is under way: try again when it is over".to_owned())
             }
@@ -70,7 +69,7 @@ impl Supervisor {
                 let generation = self.current.as_ref().map(|current| current.number);
                 to_json(&Begun { generation })
             }
-            Command::Crashes | Command::Crash { .. } | Command::Upgrade => {
+            Command::Top | Command::Crashes | Command::Crash { .. } | Command::Upgrade => {
                 Err("not answered here".to_owned())
             }
         }
@@ -130,15 +129,9 @@ impl Supervisor {
         };
         current.plugins.iter().map(status).collect()
     }
-
-    fn in_flight(&self) -> Vec<InFlight> {
-        let mut requests: Vec<_> = self.workers.values().flat_map(requests_of).collect();
-        requests.sort_by_key(|request| std::cmp::Reverse(request.age_ms));
-        requests
-    }
 }
 
-fn to_json(value: &impl serde::Serialize) -> Answer {
+pub(super) fn to_json(value: &impl serde::Serialize) -> Answer {
     serde_json::to_value(value).map_err(|error| format!("cannot write the answer: {error}"))
 }
 
@@ -158,25 +151,4 @@ fn worker_status(worker: &Worker) -> WorkerStatus {
         connections: scoreboard.row(worker.row).connections(),
         running: scoreboard.cells(worker.row).filter(|cell| cell.running().is_some()).count(),
     }
-}
-
-/// What the threads of a worker are doing.
-fn requests_of(worker: &Worker) -> impl Iterator<Item = InFlight> {
-    let scoreboard = &worker.generation.scoreboard;
-    let row = scoreboard.row(worker.row);
-    let now = monotonic_milliseconds();
-    let since = move |tick: u32| now.saturating_sub(row.time_of(tick));
-    scoreboard.cells(worker.row).enumerate().filter_map(move |(thread, cell)| {
-        let running = cell.running()?;
-        let plugin = worker.generation.plugins.get(running.plugin as usize);
-        Some(InFlight {
-            worker: worker.handle.pid,
-            generation: worker.generation.number,
-            thread,
-            plugin: plugin.map(|plugin| plugin.name.clone()).unwrap_or_default(),
-            request: format!("{:x}", running.request),
-            age_ms: since(running.began),
-            call_ms: since(running.entered),
-        })
-    })
 }

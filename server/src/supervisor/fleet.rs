@@ -239,7 +239,9 @@ impl Supervisor {
         let recycle = self.current.as_ref().map(|current| &current.config.recycle);
         let recycling = recycle.and_then(super::recycle::next_look);
         let far = Instant::now() + Duration::from_secs(3600);
-        ends.chain(restarts).chain(hangs).chain(recycling).min().unwrap_or(far)
+        let inquiries = self.inquiries.next_deadline();
+        let all = ends.chain(restarts).chain(hangs).chain(recycling).chain(inquiries);
+        all.min().unwrap_or(far)
     }
 
     /// Does what is due.
@@ -257,6 +259,7 @@ impl Supervisor {
                 _ => super::hang::look(worker),
             }
         }
+        self.answer_inquiries(now);
         self.recycle_what_is_due()?;
         let (due, later) = self.restarts.drain(..).partition(|(time, _)| *time <= now);
         self.restarts = later;

@@ -15,6 +15,7 @@ mod generation;
 mod hang;
 mod history;
 mod inherit;
+mod inquiry;
 mod policy;
 mod program;
 mod recycle;
@@ -42,6 +43,7 @@ use catalog::{Catalog, Scan};
 use fleet::Worker;
 use generation::{Channels, Generation};
 use inherit::Predecessor;
+use inquiry::Inquiries;
 use policy::Backoff;
 use program::Program;
 use upgrade::{Successor, Upgrade};
@@ -107,6 +109,7 @@ struct Supervisor {
     /// Who serves until this process does.
     predecessor: Option<Predecessor>,
     upgrade: Upgrade,
+    inquiries: Inquiries,
     /// What an upgrade starts.
     program: Result<Program, String>,
     started: Instant,
@@ -160,6 +163,7 @@ fn serve(options: Options) -> Result<(), String> {
         control,
         predecessor,
         upgrade: Upgrade::default(),
+        inquiries: Inquiries::default(),
         program,
         channels,
         breakers: Breakers::default(),
@@ -226,6 +230,7 @@ impl Supervisor {
                 Some(Event::Asked(ctl::protocol::Command::Upgrade, reply)) => {
                     self.upgrade(Some(reply));
                 }
+                Some(Event::Asked(ctl::protocol::Command::Top, reply)) => self.inquire(reply),
                 Some(Event::Asked(command, reply)) => {
                     // Who asked may have gone.
                     let _ = reply.send(self.answer(&command));
@@ -233,6 +238,9 @@ impl Supervisor {
                 Some(Event::Prepared(prepared)) => self.on_prepared(*prepared, &mut listening)?,
                 Some(Event::Said(worker, ToSupervisor::Ready { refusals })) => {
                     self.on_ready(worker, &refusals);
+                }
+                Some(Event::Said(worker, ToSupervisor::Waiting { inquiry, requests })) => {
+                    self.on_waiting(worker, inquiry, &requests);
                 }
                 Some(Event::Said(worker, ToSupervisor::Dying)) => self.on_dying(worker),
                 Some(Event::Ended(worker, status)) => self.on_ended(worker, &status)?,

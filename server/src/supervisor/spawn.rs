@@ -86,6 +86,11 @@ impl Handle {
         });
     }
 
+    /// Asks which requests wait in it; `false`: it does not listen any more.
+    pub fn list_waiting(&self, inquiry: u64) -> bool {
+        self.say(&ToWorker::ListWaiting { inquiry }, &[]).is_ok()
+    }
+
     pub fn kill(&self) {
         // Gone already is as good.
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);

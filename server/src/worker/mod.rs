@@ -1,7 +1,7 @@
 //! A worker process: serves one generation of plugins until it is told to drain.
 //!
 //! `start` brings it up, `lead` says which thread waits for events, `event_loop` is a thread,
-//! `monitor` watches over them, `listener` accepts. What happens on a connection is in
+//! `monitor` watches over them, `listener` accepts, `waiting` tells what waits. What happens on a connection is in
 //! `crate::connection`.
 
 pub mod clients;
@@ -10,6 +10,7 @@ pub mod lead;
 pub mod listener;
 pub mod monitor;
 mod start;
+mod waiting;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -319,6 +320,7 @@ impl Worker {
                 Ok(length) => match serde_json::from_slice(&buffer[..length]) {
                     Ok(ToWorker::Drain { hand_over }) => self.drain(hand_over),
                     Ok(ToWorker::Start) => {}
+                    Ok(ToWorker::ListWaiting { inquiry }) => waiting::tell(self, inquiry),
                     Ok(ToWorker::Reopen) => self.access_log.reopen(),
                     Err(error) => tracing::error!("unknown message of the supervisor: {error}"),
                 },

@@ -79,7 +79,7 @@ fn top_shows_what_is_in_flight() {
         shown[0]["age_ms"].as_u64().is_some_and(|age| age >= 500)
     });
     assert_eq!(shown.as_array().unwrap().len(), 1);
-    assert_eq!(shown[0]["plugin"], "features");
+    assert_eq!((&shown[0]["plugin"], &shown[0]["state"]), (&"features".into(), &"running".into()));
     assert_eq!(shown[0]["worker"], server.workers()[0]);
     let text = said(&server, &["top"]);
     assert!(text.starts_with("      AGE") && text.contains("features"), "{text}");
@@ -88,6 +88,56 @@ fn top_shows_what_is_in_flight() {
     server.wait_for_log("finishing what runs");
     server.signal(Signal::TERM);
     assert!(server.wait_for_end().success());
+}
+
+#[test]
+fn top_shows_what_waits_too() {
+    let setup = Setup::new().plugin("features").arguments(&["--threads", "2"]);
+    std::fs::write(setup.folder().join("html/large"), vec![b'x'; 32_000_000]).unwrap();
+    let server = setup.start();
+    let ask = |request: &str| {
+        let mut client = server.client();
+        client.send(format!("{request} HTTP/1.1\r\nHost: t\r\n"));
+        client
+    };
+    let mut timer = ask("GET /features.py/timer?n=2&ms=60000");
+    timer.send("\r\n");
+    timer.assert_readable();
+    let mut upload = ask("POST /features.py/count");
+    upload.send("Content-Length: 9\r\n\r\nabc");
+    let mut large = ask("GET /large");
+    large.send("\r\n");
+    large.assert_readable();
+    // Two threads: one seat in plugins that may block.
+    let mut sleepers = [(); 2].map(|()| ask("GET /features.py/sleep?ms=60000"));
+    sleepers.iter_mut().for_each(|sleeper| sleeper.send("\r\n"));
+    let expected = [
+        ("features", "pending"),
+        ("features", "queued"),
+        ("features", "receiving"),
+        ("features", "running"),
+        ("null", "sending"),
+    ];
+    wait_until("all of them are shown", || {
+        let shown = json(&server, &["top", "--json"]);
+        let mut found: Vec<_> = shown.as_array().unwrap().iter().map(described).collect();
+        found.sort_unstable();
+        found == expected.map(|(plugin, state)| (plugin.to_owned(), state.to_owned()))
+    });
+    let text = said(&server, &["top"]);
+    assert!(text.contains("(file)") && text.contains("queued"), "{text}");
+    // Looking disturbed nobody.
+    upload.send("defghi");
+    large.response();
+    server.signal(Signal::TERM);
+    server.wait_for_log("finishing what runs");
+    server.signal(Signal::TERM);
+    assert!(server.wait_for_end().success());
+}
+
+fn described(request: &Value) -> (String, String) {
+    let text = |value: &Value| value.as_str().unwrap_or("null").to_owned();
+    (text(&request["plugin"]), text(&request["state"]))
 }
 
 #[test]
