@@ -190,7 +190,8 @@ typedef struct csgi_process_1 {
  * The host calls load() once for every application, after csgi_init() and before any request.
  * A request for one comes to application() with env->host == the host of its load() and
  * csgi_get(env, "SCRIPT_FILENAME") == file; one for the plugin's own name has the host of
- * csgi_init(). */
+ * csgi_init().  env->headers of an application's request hold neither Proxy (httpoxy) nor a name
+ * with '_', which would pass for one with '-' once it is a name as CGI has them. */
 #define CSGI_LANGUAGE_1 "csgi.language/1"
 typedef struct csgi_language_1 {
     csgi_str        suffix;       /* ".py" */

@@ -1,6 +1,6 @@
 /* A language plugin: NAME.greet is an application that answers with its own text, and so is a folder
  * with a file main.greet. A first line `group NAME` sets the group, `refuse REASON` is an error,
- * `loop` never ends, `crash` crashes.
+ * `loop` never ends, `crash` crashes. A request with a query is answered with the fields as they came.
  */
 #include <csgi.h>
 
@@ -72,6 +72,16 @@ CSGI_EXPORT const void *csgi_extension(const char *id) {
     return strcmp(id, CSGI_LANGUAGE_1) ? NULL : &language;
 }
 
+static csgi_body *told(const csgi_env *env) {
+    char   answer[1024];
+    size_t length = 0, i;
+    for (i = 0; i < env->header_count && length < sizeof answer; i++)
+        length += (size_t)snprintf(answer + length, sizeof answer - length, "%.*s: %.*s\n",
+                                   (int)env->headers[i].name.len, env->headers[i].name.ptr,
+                                   (int)env->headers[i].value.len, env->headers[i].value.ptr);
+    return env->host->bytes(env, answer, length < sizeof answer ? length : sizeof answer, NULL, NULL);
+}
+
 CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response start_response) {
     const csgi_process_1 *process = env->host->extension(env->host, CSGI_PROCESS_1);
     csgi_header fields[] = { { CSGI_S("content-type"), CSGI_S("text/plain") },
@@ -83,6 +93,7 @@ CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response star
     fields[1].value.ptr = pid;
     fields[1].value.len = (size_t)snprintf(pid, sizeof pid, "%d", (int)getpid());
     start_response(env, i < count ? "200 OK" : "404 Not Found", fields, 2);
+    if (env->query.len) return told(env);
     length = snprintf(answer, sizeof answer, "%.*s|%.*s|%s|%.*s|init %d|%u x %u",
                       (int)env->host->name.len, env->host->name.ptr, (int)file.len, file.ptr,
                       i < count ? applications[i].text : "", (int)env->host->config.len,

@@ -13,7 +13,7 @@ use std::ptr;
 use csgi::raw;
 
 use super::Plugin;
-use super::facts::{Facts, Texts};
+use super::facts::{Facts, Texts, misleads_languages};
 use super::fence::Borrowed;
 use super::host::{Face, text};
 use super::input::Input;
@@ -136,9 +136,15 @@ impl Call {
     ) {
         let pair =
             |(name, value): (&[u8], &[u8])| raw::Header { name: text(name), value: text(value) };
-        self.headers.extend(facts.headers.map(pair));
-        self.variables.extend(facts.variables.map(pair));
         let file = plugin.file.as_deref();
+        match file {
+            None => self.headers.extend(facts.headers.map(pair)),
+            Some(_) => {
+                let told = facts.headers.filter(|(name, _)| !misleads_languages(name));
+                self.headers.extend(told.map(pair));
+            }
+        }
+        self.variables.extend(facts.variables.map(pair));
         self.variables.extend(file.map(|file| pair((b"SCRIPT_FILENAME", file.as_bytes()))));
         *self.env = raw::Env {
             size: size_of::<raw::Env>() as u32,

@@ -22,3 +22,10 @@ pub struct Facts<H, V> {
     pub headers: H,
     pub variables: V,
 }
+
+/// Languages know fields by the names that CGI has made of them (RFC 3875 §4.1.18): there `X_Y` passes
+/// for `X-Y`, and Proxy for the variable HTTP_PROXY, by which a client would send a program's own
+/// requests where it likes (httpoxy). `name` is in lower case.
+pub fn misleads_languages(name: &[u8]) -> bool {
+    name == b"proxy" || memchr::memchr(b'_', name).is_some()
+}

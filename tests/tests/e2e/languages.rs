@@ -128,6 +128,22 @@ fn dev_follows_the_files_of_an_application() {
     wait_until("the file is served again", || text(&server, "one").contains("|second|"));
 }
 
+/// RFC 3875 §4.1.18 folds names: whatever a language makes of them, none can be taken for another.
+#[test]
+fn no_language_is_told_what_misleads_it() {
+    let server = with_greeter(&[("hello.greet", "hi")]).config("request_id = \"off\"").start();
+    let fields =
+        "Proxy: http://evil/\r\nX_Real: line\r\nX-Real: dash\r\nPROXY: 2\r\nProxy-Own: 3\r\n";
+    let ask = |name: &str| {
+        let mut client = server.client();
+        client.send(format!("GET /{name}.py?fields HTTP/1.1\r\nHost: t\r\n{fields}\r\n"));
+        client.response().text()
+    };
+    assert_eq!(ask("hello"), "host: t\nx-real: dash\nproxy-own: 3\n");
+    // Who is no application reads names as they came.
+    assert!(ask("greeter").contains("proxy: http://evil/\nx_real: line\n"));
+}
+
 #[test]
 fn check_names_what_a_plugin_runs() {
     let output = std::process::Command::new(tests::server::tenon())
