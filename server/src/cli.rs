@@ -157,6 +157,7 @@ impl Serving {
             None => {}
             Some(text) => config.access_log = AccessLog::named(text, Path::new("")),
         }
+        config.check_folders()?;
         Ok(config)
     }
 }

@@ -19,9 +19,9 @@ use super::{
 use crate::http::head::MAX_FIELDS;
 use crate::router::Router;
 
-/// `FILE:LINE: what is wrong`.
+/// `FILE:LINE: what is wrong`; without file and line where more than the file has a say.
 #[derive(Debug)]
-pub struct ConfigError(String);
+pub struct ConfigError(pub(super) String);
 
 impl std::error::Error for ConfigError {}
 

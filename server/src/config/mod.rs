@@ -251,6 +251,26 @@ pub struct PluginConfig {
 }
 
 impl Config {
+    /// To be asked when all has been said, by the file and the command line.
+    ///
+    /// # Errors
+    /// The static files would be the plugins' own: those are there to be run, and nobody's to read.
+    pub fn check_folders(&self) -> Result<(), ConfigError> {
+        // One that is not there yet cannot be a link to the other.
+        let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+        let (Ok(plugins), Ok(html)) = (real(&self.plugins), real(&self.html)) else {
+            return Ok(());
+        };
+        if !html.starts_with(&plugins) {
+            return Ok(());
+        }
+        let (html, plugins) = (self.html.display(), self.plugins.display());
+        Err(ConfigError(format!(
+            "cannot serve files from html = \"{html}\": it is, or lies in, plugins = \"{plugins}\", \
+             whose files are run and never sent; use two folders"
+        )))
+    }
+
     /// How many workers serve that plugin and no other; `None`: it shares those of the main pool.
     pub fn own_workers(&self, plugin: &str) -> Option<usize> {
         let plugin = self.plugin.get(plugin)?;

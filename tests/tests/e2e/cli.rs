@@ -74,6 +74,28 @@ fn mistakes_in_the_configuration_are_named_with_their_line() {
     assert_eq!(output.status.code(), Some(100));
 }
 
+/// What is run is not sent: files are served from no folder of plugins, however it is named.
+#[test]
+fn one_folder_cannot_hold_files_and_plugins() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("plugins/html")).unwrap();
+    std::os::unix::fs::symlink("plugins", folder.path().join("html")).unwrap();
+    for arguments in [
+        &["serve"][..],
+        &["serve", "--html", "plugins"],
+        &["serve", "--html", "./plugins/../plugins/"],
+        &["dev", "--html", "plugins/html"],
+        &["serve", "--plugins", ".", "--html", "plugins"],
+        &["serve", "--plugins", "new", "--html", "new/files"],
+    ] {
+        let output = run(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(100), "{arguments:?}");
+        let error = error_of(&output);
+        assert!(error.contains("tenon: cannot serve files from html = "), "{error}");
+        assert!(error.contains("use two folders"), "{error}");
+    }
+}
+
 #[test]
 fn the_command_line_wins_over_the_configuration() {
     let server = Setup::new()
