@@ -143,13 +143,15 @@ impl Format {
             Variable::RemotePort => line.extend_from_slice(port.as_bytes()),
             Variable::Time => date::with_log_time(|time| line.extend_from_slice(time)),
             Variable::TimeIso => date::with_iso_time(|time| line.extend_from_slice(time)),
-            Variable::Request if head.length == 0 => line.push(b'-'),
+            Variable::Request if head.method.of(bytes).is_empty() => line.push(b'-'),
             Variable::Request => {
                 self.text(line, head.method.of(bytes));
                 line.push(b' ');
                 self.text(line, head.target.of(bytes));
-                line.push(b' ');
-                line.extend_from_slice(protocol(head.version));
+                if head.length != 0 {
+                    line.push(b' ');
+                    line.extend_from_slice(protocol(head.version));
+                }
             }
             Variable::Method => self.text_or_dash(line, head.method.of(bytes)),
             Variable::Target => self.text_or_dash(line, head.target.of(bytes)),

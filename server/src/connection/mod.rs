@@ -340,8 +340,13 @@ impl Connection {
         }
         match mem::replace(&mut self.phase, Phase::Head) {
             Phase::Head if self.input.is_empty() => Next::Verdict(Verdict::Close),
-            Phase::Head | Phase::Body(_) => {
-                self.refuse(thread, 408, None);
+            Phase::Head => {
+                let bytes = mem::take(&mut self.input);
+                self.refuse(thread, 408, None, &bytes);
+                Next::Go
+            }
+            Phase::Body(receiving) => {
+                self.refuse(thread, 408, None, receiving.head());
                 Next::Go
             }
             Phase::Linger { .. } => Next::Verdict(Verdict::Close),

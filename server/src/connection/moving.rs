@@ -148,9 +148,11 @@ impl Connection {
             return Verdict::Close;
         }
         tracing::warn!("the workers of pool {pool} take no more: a request is refused");
-        self.input.clear();
-        self.has_unread_input = true;
-        self.refuse(thread, 503, None);
+        let bytes = match mem::replace(&mut self.phase, Phase::Head) {
+            Phase::Arrived(begun) => begun.head,
+            _ => mem::take(&mut self.input),
+        };
+        self.refuse(thread, 503, None, &bytes);
         match self.run(thread, at, 0) {
             Verdict::Move(_) => Verdict::Close,
             verdict => verdict,
@@ -179,17 +181,17 @@ impl Connection {
         match crate::http::head::parse(&mut bytes, limits, &mut head) {
             Ok(Parsed::Complete) => {
                 if let Err(error) = self.believe_proxy(&bytes, &mut head, thread) {
-                    self.refuse_request(thread, &error);
+                    self.refuse_request(thread, &error, &bytes);
                     return Next::Go;
                 }
             }
             // It was complete under the limits of another configuration.
             Ok(Parsed::Incomplete) => {
-                self.refuse(thread, 431, None);
+                self.refuse(thread, 431, None, &bytes);
                 return Next::Go;
             }
             Err(error) => {
-                self.refuse_request(thread, &error);
+                self.refuse_request(thread, &error, &bytes);
                 return Next::Go;
             }
         }
@@ -212,8 +214,7 @@ impl Connection {
             }
             _ => {
                 // It is served no more; nobody reads the rest of its body.
-                self.has_unread_input = true;
-                self.refuse(thread, 404, None);
+                self.refuse(thread, 404, None, &bytes);
                 return Next::Go;
             }
         };

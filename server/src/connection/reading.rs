@@ -14,6 +14,7 @@ use super::{Connection, Next, Phase, Place, Verdict, answer_head};
 use crate::access_log::Times;
 use crate::config::RequestIds;
 use crate::http::body::BodyDecoder;
+use crate::http::glimpse::glimpse;
 use crate::http::head::{Framing, Head, Parsed, Version};
 use crate::http::request_error::RequestError;
 use crate::http::request_id::RequestId;
@@ -215,13 +216,13 @@ impl Connection {
                 match self.believe_proxy(&bytes[..head.length], &mut head, thread) {
                     Ok(()) => self.answer(bytes, &mut head, thread, at),
                     Err(error) => {
-                        self.refuse_request(thread, &error);
+                        self.refuse_request(thread, &error, bytes);
                         Taken::Last
                     }
                 }
             }
             Err(error) => {
-                self.refuse_request(thread, &error);
+                self.refuse_request(thread, &error, bytes);
                 Taken::Last
             }
         };
@@ -292,7 +293,7 @@ impl Connection {
         if let Framing::Length(length) = head.framing
             && length > limit
         {
-            self.refuse_request(thread, &RequestError::BodyTooLarge);
+            self.refuse_request(thread, &RequestError::BodyTooLarge, head_bytes);
             return Taken::Last;
         }
         let length = head_bytes.len();
@@ -405,17 +406,28 @@ impl Connection {
     }
 
     /// A request that cannot be understood ends the connection: where the next one begins is
-    /// not certain.
-    pub(super) fn refuse_request(&mut self, thread: &mut Thread, error: &RequestError) {
+    /// not certain. It begins with `bytes`.
+    pub(super) fn refuse_request(
+        &mut self,
+        thread: &mut Thread,
+        error: &RequestError,
+        bytes: &[u8],
+    ) {
         tracing::debug!("a request was refused: {error}");
-        self.has_unread_input = true;
-        self.refuse(thread, error.status(), Some(&error.to_string()));
+        self.refuse(thread, error.status(), Some(&error.to_string()), bytes);
     }
 
-    pub(super) fn refuse(&mut self, thread: &mut Thread, status: u16, detail: Option<&str>) {
+    /// The same for any reason. More of it may be on its way.
+    pub(super) fn refuse(
+        &mut self,
+        thread: &mut Thread,
+        status: u16,
+        detail: Option<&str>,
+        bytes: &[u8],
+    ) {
         self.is_closing = true;
-        let head = Head::default();
-        self.send_answer(respond::page(status, detail), &head, b"", thread);
+        self.has_unread_input = true;
+        self.send_answer(respond::page(status, detail), &glimpse(bytes), bytes, thread);
     }
 }
 

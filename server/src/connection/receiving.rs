@@ -128,7 +128,7 @@ impl Connection {
                     break self.start_received(*receiving);
                 }
                 Ok((used, false)) => drop(bytes.drain(..used)),
-                Err(failure) => break self.refuse_body(thread, failure),
+                Err(failure) => break self.refuse_body(thread, failure, receiving.head()),
             }
             if !self.is_readable {
                 let config = thread.worker.config();
@@ -166,13 +166,12 @@ impl Connection {
         Next::Go
     }
 
-    fn refuse_body(&mut self, thread: &mut Thread, failure: Failure) -> Next {
+    fn refuse_body(&mut self, thread: &mut Thread, failure: Failure, head: &[u8]) -> Next {
         match failure {
-            Failure::Request(error) => self.refuse_request(thread, &error),
+            Failure::Request(error) => self.refuse_request(thread, &error, head),
             Failure::Storage(error) => {
                 tracing::error!("cannot keep a request body in a temporary file: {error}");
-                self.has_unread_input = true;
-                self.refuse(thread, 503, None);
+                self.refuse(thread, 503, None, head);
             }
         }
         Next::Go

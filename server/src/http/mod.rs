@@ -7,6 +7,7 @@ pub mod conditional;
 pub mod date;
 mod fields;
 pub mod forwarded;
+pub mod glimpse;
 pub mod head;
 pub mod proxy_protocol;
 pub mod range;

@@ -130,6 +130,8 @@ pub(super) fn check_authority(text: &[u8]) -> Result<(), RequestError> {
     };
     check(host, HOST).map_err(|_| ERROR)?;
     match port {
+        // "http" URIs have a host that is not empty (RFC 9110 §4.2.1).
+        [b':', ..] if host.is_empty() && text[0] == b':' => Err(ERROR),
         [] | [b':'] => Ok(()),
         [b':', digits @ ..] if is_port(digits) => Ok(()),
         _ => Err(ERROR),

@@ -67,6 +67,32 @@ fn time_in_the_queue_is_told_from_time_in_the_plugin() {
 }
 
 #[test]
+fn what_was_refused_shows_its_first_line() {
+    let server = logging("\"$request|$status\"");
+    let post = "POST /features.py/echo HTTP/1.1\r\nHost: t\r\n";
+    let requests = [
+        ("GET /none HTTP/1.1\r\nHost: t u\r\n\r\n", "GET /none HTTP/1.1|400"),
+        ("GET /a\"b HTTP/1.0\r\n\r\n", "GET /a\\x22b HTTP/1.0|400"),
+        ("HEAD /x HTTP/2.0\r\n\r\n", "HEAD /x HTTP/2.0|505"),
+        (&format!("{post}Content-Length: 99999999\r\n\r\n"), "POST /features.py/echo HTTP/1.1|413"),
+        (
+            &format!("{post}Transfer-Encoding: chunked\r\n\r\nx"),
+            "POST /features.py/echo HTTP/1.1|400",
+        ),
+        ("\u{16}\u{3}\u{1}\r\n", "-|400"),
+    ];
+    for (request, _) in requests {
+        let mut client = server.client();
+        client.send(request);
+        client.rest();
+    }
+    let lines = wait_for_lines(&server.folder().join("access"), requests.len());
+    for (_, line) in requests {
+        assert!(lines.iter().any(|found| found == line), "{line}: {lines:?}");
+    }
+}
+
+#[test]
 fn a_line_cannot_be_forged() {
     let server = logging("\"$http_x|$request\"");
     let mut client = server.client();
@@ -76,8 +102,8 @@ fn a_line_cannot_be_forged() {
     client.send(b"GET /a HTTP/1.1\r\nHost: t\r\nX: \"\\\t\xff\r\n\r\n".as_slice());
     client.response();
     let lines = wait_for_lines(&server.folder().join("access"), 2);
-    // The first request is no request: a quotation mark must be encoded.
-    assert_eq!(lines, ["-|-", "\\x22\\x5c\\x09\\xff|GET /a HTTP/1.1"]);
+    // The first request is refused: a quotation mark must be encoded.
+    assert_eq!(lines, ["-|GET /a?\\x22'x HTTP/1.1", "\\x22\\x5c\\x09\\xff|GET /a HTTP/1.1"]);
 }
 
 #[test]

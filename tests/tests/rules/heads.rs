@@ -118,6 +118,30 @@ fn request_lines() {
     hold_outside_plugins(&rows);
 }
 
+/// RFC 9110 §9.3.2: also where the request is refused, if it can be seen to be HEAD.
+#[test]
+fn head_is_refused_without_content() {
+    let head = |target: &str, fields: &str| format!("HEAD {target} HTTP/1.1\r\n{fields}\r\n");
+    let echo = |fields: &str| head("/features.py/echo", &format!("Host: t\r\n{fields}"));
+    let mut rows = vec![
+        row("RFC 9112 §3.2", "without a host", head("/a.py", ""), Refused(400)),
+        row("RFC 3986 §2.1", "not a target", head("/%zz", "Host: t\r\n"), Refused(400)),
+        row(
+            "RFC 9110 §15.6.6",
+            "a version",
+            "HEAD /a.py HTTP/2.0\r\nHost: t\r\n\r\n",
+            Refused(505),
+        ),
+        row("RFC 9110 §10.1.1", "an expectation", echo("Expect: more\r\n"), Refused(417)),
+        row("RFC 9110 §15.5.14", "a large body", echo("Content-Length: 1001\r\n"), Refused(413)),
+        row("RFC 6585 §5", "a long head", echo(&format!("X: {}", "y".repeat(5000))), Refused(431)),
+        row("RFC 9112 §3", "a long target", format!("HEAD /{}", "x".repeat(3000)), Refused(414)),
+    ];
+    let chunks = echo("Transfer-Encoding: chunked\r\n") + "zz\r\n";
+    rows.push(row("RFC 9112 §7.1", "a bad chunk", chunks, Refused(400)));
+    hold_outside_plugins(&rows);
+}
+
 #[test]
 fn field_lines() {
     let mut rows: Vec<Row> = vec![

@@ -37,6 +37,12 @@ fn forms() {
             Refused(400),
         ),
         row("RFC 9110 §4.2.1", "without a host", line("GET http:///a.py"), Refused(400)),
+        row(
+            "RFC 9110 §4.2.1",
+            "with a port alone",
+            with_host("http://:80/a.py", ":80"),
+            Refused(400),
+        ),
         row("RFC 9110 §7.4", "https without TLS", line("GET https://t/a.py"), Refused(421)),
         row("RFC 9112 §3.2", "another scheme", line("GET ftp://t/a.py"), Refused(400)),
         row(
@@ -125,6 +131,8 @@ fn hosts() {
     }
     for bad in [
         "",
+        ":",
+        ":80",
         "t u",
         "t/",
         "t/x",
