@@ -114,11 +114,17 @@ impl ThreadCell {
     }
 }
 
+/// For how many milliseconds it counts that a worker had room: it says so four times a second.
+const ROOM_IS_RECENT: u64 = 1000;
+
 /// What a worker says of itself.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub struct Row {
     connections: AtomicU32,
+    pool: AtomicU32,
+    /// When the worker last had room for a connection: as `epoch`; 0: not since it was full.
+    room: AtomicU64,
     /// When the worker's clock began: milliseconds of the system's monotonic clock.
     epoch: AtomicU64,
 }
@@ -136,6 +142,20 @@ impl Row {
     /// monotonic clock.
     pub fn time_of(&self, tick: u32) -> u64 {
         self.epoch() + u64::from(tick.saturating_sub(1)) * 100
+    }
+
+    /// Whether a worker of that pool takes connections. Only by the worker itself, again and again:
+    /// one that has died says nothing any more.
+    pub fn tell_room(&self, pool: usize, now: Option<u64>) {
+        self.pool.store(pool as u32, Ordering::Relaxed);
+        self.room.store(now.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// A worker of that pool has room, or had it a moment ago.
+    pub fn has_room(&self, pool: usize, now: u64) -> bool {
+        let room = self.room.load(Ordering::Relaxed);
+        let is_recent = room != 0 && now.saturating_sub(room) < ROOM_IS_RECENT;
+        is_recent && self.pool.load(Ordering::Relaxed) == pool as u32
     }
 
     pub fn set_connections(&self, count: u32) {
@@ -243,6 +263,11 @@ impl Scoreboard {
         self.at(size_of::<Layout>() + row * self.row_length())
     }
 
+    /// Of all workers but that of row `own`.
+    pub fn other_rows(&self, own: usize) -> impl Iterator<Item = &Row> {
+        (0..self.rows).filter(move |row| *row != own).map(|row| self.row(row))
+    }
+
     /// # Panics
     /// There is no such row or thread.
     pub fn cell(&self, row: usize, thread: usize) -> &ThreadCell {
@@ -259,6 +284,7 @@ impl Scoreboard {
     /// A worker begins anew in this row.
     pub fn clear(&self, row: usize) {
         self.row(row).set_connections(0);
+        self.row(row).tell_room(0, None);
         for cell in self.cells(row) {
             cell.calls.store(0, Ordering::Relaxed);
             cell.plugin.store(u32::MAX, Ordering::Relaxed);
@@ -313,6 +339,19 @@ mod tests {
         assert!(!theirs.breaker(0).is_closed());
         theirs.cell(1, 2).leave();
         assert_eq!(ours.cell(1, 2).running(), None);
+    }
+
+    #[test]
+    fn room_is_what_another_worker_of_the_pool_has_said_of_late() {
+        let (board, _file) = Scoreboard::create(2, 1, 0).unwrap();
+        let has_room = |pool, now| board.other_rows(0).any(|row| row.has_room(pool, now));
+        assert!(!has_room(0, 5000), "nobody has said anything");
+        board.row(0).tell_room(0, Some(5000));
+        assert!(!has_room(0, 5000), "that was oneself");
+        board.row(1).tell_room(2, Some(5000));
+        assert!(has_room(2, 5999) && !has_room(2, 6000) && !has_room(0, 5000));
+        board.row(1).tell_room(2, None);
+        assert!(!has_room(2, 5000));
     }
 
     #[test]

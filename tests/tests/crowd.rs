@@ -65,7 +65,7 @@ fn a_crowd_does_not_stand_in_the_way() {
     let server = Setup::new()
         .plugin("a")
         .arguments(&["--workers", "2"])
-        .config("[timeouts]\nhead = \"30m\"\nidle = \"30m\"\n[limits]\nconnections = 15000")
+        .config("[timeouts]\nhead = \"30m\"\nidle = \"30m\"")
         .log_level("error")
         .start();
     let address = server.address();

@@ -43,7 +43,7 @@ use moving::Begun;
 use output::{Output, Sent};
 use patience::Patience;
 use receiving::Receiving;
-use table::{DRAIN, EXPIRED, HANG_UP, READY, Slot, Token};
+use table::{CROWDED, DRAIN, EXPIRED, HANG_UP, READY, Slot, Token};
 
 /// Bytes that a client may still send behind a refusal before the connection is cut.
 const LINGER_LIMIT: usize = 256 * 1024;
@@ -191,6 +191,9 @@ impl Connection {
         let may_end = self.is_idle() || matches!(self.phase, Phase::Linger { .. });
         if notices & DRAIN != 0 && may_end {
             return Verdict::Close;
+        }
+        if notices & CROWDED != 0 && self.is_idle() {
+            return self.give_way(thread, at);
         }
         // An empty connection keeps no buffer: the thread lends its own.
         let lends = self.output.bytes.capacity() == 0;

@@ -20,7 +20,7 @@ use crate::handoff::message::{self, Arrival, ArrivedBody, Body, Message, Parcel,
 use crate::http::body::BodyDecoder;
 use crate::http::head::{Head, Parsed};
 use crate::plugin::input::{Input, Stored};
-use crate::respond::Target;
+use crate::respond::{MAIN, Target};
 use crate::worker::clients::Pass;
 use crate::worker::event_loop::Thread;
 
@@ -132,6 +132,33 @@ impl Connection {
 
     /// Sends it to the workers of a pool; if they cannot take it, its client is told so.
     pub(super) fn depart(&mut self, pool: usize, thread: &mut Thread, at: Place<'_>) -> Verdict {
+        if self.move_to(pool, thread, at) {
+            return Verdict::Close;
+        }
+        tracing::warn!("the workers of pool {pool} take no more: a request is refused");
+        let bytes = match mem::replace(&mut self.phase, Phase::Head) {
+            Phase::Arrived(begun) => begun.head,
+            _ => mem::take(&mut self.input),
+        };
+        self.refuse(thread, 503, None, &bytes);
+        match self.run(thread, at, 0) {
+            Verdict::Move(_) => Verdict::Close,
+            verdict => verdict,
+        }
+    }
+
+    /// Leaves a full worker, being idle: the main pool has it until it asks for something, where it is
+    /// not in the main pool; there it ends.
+    pub(super) fn give_way(&mut self, thread: &mut Thread, at: Place<'_>) -> Verdict {
+        if thread.worker.spec.pool != MAIN {
+            // A channel without room is no worse than a pool without.
+            self.move_to(MAIN, thread, at);
+        }
+        Verdict::Close
+    }
+
+    /// `false`: they take no more.
+    fn move_to(&mut self, pool: usize, thread: &mut Thread, at: Place<'_>) -> bool {
         self.hops = self.hops.saturating_add(1);
         let mut buffer = mem::take(&mut thread.parcels);
         buffer.resize(message::SIZE, 0);
@@ -145,18 +172,8 @@ impl Connection {
         if is_sent {
             self.is_moved = true;
             self.output.bytes.clear();
-            return Verdict::Close;
         }
-        tracing::warn!("the workers of pool {pool} take no more: a request is refused");
-        let bytes = match mem::replace(&mut self.phase, Phase::Head) {
-            Phase::Arrived(begun) => begun.head,
-            _ => mem::take(&mut self.input),
-        };
-        self.refuse(thread, 503, None, &bytes);
-        match self.run(thread, at, 0) {
-            Verdict::Move(_) => Verdict::Close,
-            verdict => verdict,
-        }
+        is_sent
     }
 
     /// After it has moved: gives the plugin back what it lent.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 
 use super::Connection;
+use crate::handoff::message::MOST;
 
 /// The socket can be read or written.
 pub const READY: u32 = 1 << 1;
@@ -23,11 +24,16 @@ pub const WOKEN: u32 = 1 << 3;
 pub const EXPIRED: u32 = 1 << 4;
 /// The worker drains: an idle connection is to end.
 pub const DRAIN: u32 = 1 << 5;
+/// Others wait for its place.
+pub const CROWDED: u32 = 1 << 7;
 /// A turn in a plugin has been granted, or the owner gave up the thread of its own accord.
 pub const TURN: u32 = 1 << 6;
 
 const OWNED: u32 = 1;
 const BLOCK: usize = 256;
+/// Connections above the limit: those that come from another worker come several at a time, and are
+/// let in whole.
+const SLACK: usize = MOST;
 /// A request id is the number of the slot in these low bits, and a count of the slot above them.
 const SLOT_BITS: u32 = 20;
 
@@ -130,9 +136,12 @@ pub struct Table {
     made: AtomicUsize,
     free: Mutex<Vec<u32>>,
     open: AtomicUsize,
+    /// Connections that there may be before further ones have to wait.
     limit: usize,
-    /// Of these, so many are for operators.
+    /// So many more are for operators.
     for_operators: usize,
+    /// Slots that there may be.
+    places: usize,
 }
 
 impl Table {
@@ -143,10 +152,11 @@ impl Table {
 
     /// And for `reserve` more of operators.
     pub fn with_reserve(limit: usize, reserve: usize) -> Self {
-        let limit = limit + reserve;
         // The slot whose number is all ones marks the end of a request, see `end_request`.
-        let limit = limit.clamp(1, (1 << SLOT_BITS) - 1);
-        let blocks = (0..limit.div_ceil(BLOCK)).map(|_| OnceLock::new()).collect();
+        let limit = limit.max(1);
+        let places = (limit + reserve + SLACK).min((1 << SLOT_BITS) - 1);
+        let limit = limit.min(places - reserve - SLACK);
+        let blocks = (0..places.div_ceil(BLOCK)).map(|_| OnceLock::new()).collect();
         Self {
             blocks,
             made: AtomicUsize::new(0),
@@ -154,6 +164,7 @@ impl Table {
             open: AtomicUsize::new(0),
             limit,
             for_operators: reserve,
+            places,
         }
     }
 
@@ -164,11 +175,7 @@ impl Table {
 
     /// For all but operators.
     pub fn is_full(&self) -> bool {
-        !self.has_room_for(1)
-    }
-
-    pub fn has_room_for(&self, count: usize) -> bool {
-        self.open() + count + self.for_operators <= self.limit
+        self.open() >= self.limit
     }
 
     /// Those that have waited longest for something, at most `count`.
@@ -200,20 +207,25 @@ impl Table {
         (slot.request.load(Ordering::Acquire) == id).then_some((Token { slot: number, life }, slot))
     }
 
-    /// A place for a new connection; `None` when all are taken.
+    /// A place for a new connection; `None` when all are taken, those of operators too.
     pub fn reserve(&self) -> Option<Token> {
+        if self.open() >= self.limit + self.for_operators { None } else { self.reserve_above() }
+    }
+
+    /// The same for one that comes from another worker, also a little above the limit.
+    pub fn reserve_above(&self) -> Option<Token> {
         let reused = self.free_list().pop();
         let number = match reused {
             Some(number) => number,
             None => {
                 let mut free = self.free_list();
                 let made = self.made.load(Ordering::Relaxed);
-                if made >= self.limit {
+                if made >= self.places {
                     return None;
                 }
                 self.blocks[made / BLOCK]
                     .get_or_init(|| (0..BLOCK).map(|_| Slot::default()).collect());
-                let end = (made / BLOCK * BLOCK + BLOCK).min(self.limit);
+                let end = (made / BLOCK * BLOCK + BLOCK).min(self.places);
                 free.extend((made as u32 + 1..end as u32).rev());
                 self.made.store(end, Ordering::Release);
                 made as u32
@@ -299,6 +311,10 @@ mod tests {
         assert!(!table.is_full() && table.reserve().is_some());
         assert!(table.is_full(), "the last place is not for everybody");
         assert!(table.reserve().is_some() && table.reserve().is_none());
+        for _ in 0..SLACK {
+            assert!(table.reserve_above().is_some(), "what others send is let in");
+        }
+        assert!(table.reserve_above().is_none());
     }
 
     #[test]

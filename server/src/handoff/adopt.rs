@@ -7,7 +7,7 @@ use rustix::event::epoll;
 use socket2::SockRef;
 
 use super::channel;
-use super::message::{Arrival, MOST, Reader};
+use super::message::{Arrival, Reader};
 use crate::connection::Connection;
 use crate::connection::table::READY;
 use crate::worker::{CHANNEL, Worker};
@@ -42,6 +42,11 @@ impl Ends {
         }
     }
 
+    /// Somebody may wait to be adopted.
+    pub fn is_waited_for(&self) -> bool {
+        self.is_paused.load(Ordering::Relaxed)
+    }
+
     /// Adopts no more until `resume`. Async-signal-safe.
     pub fn pause(&self, worker: &Worker) {
         if !self.is_paused.swap(true, Ordering::AcqRel) {
@@ -51,7 +56,7 @@ impl Ends {
 
     /// Adopts the connections of one message.
     pub fn adopt(&self, worker: &'static Worker) {
-        if !worker.table.has_room_for(MOST) {
+        if worker.table.is_full() {
             // Others may have room; those who end here make it.
             return self.pause(worker);
         }
@@ -77,8 +82,8 @@ impl Ends {
 }
 
 fn insert(worker: &'static Worker, arrival: Arrival) {
-    // `has_room_for` has seen that there is a place, but a listener may have taken it.
-    let Some(token) = worker.table.reserve() else { return };
+    // There is a place, unless several messages have come at once.
+    let Some(token) = worker.table.reserve_above() else { return };
     let slot = worker.table.find(token).expect("a reserved slot lives");
     if arrival.state.time_left != 0 {
         slot.set_deadline(worker.clock.tick().saturating_add(arrival.state.time_left));

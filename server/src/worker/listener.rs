@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::event::epoll;
+use rustix::event::{PollFd, PollFlags, epoll, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags};
+use rustix::time::Timespec;
 use socket2::SockRef;
 
 use super::{LISTENER, Worker};
@@ -54,9 +55,16 @@ impl Listener {
         self.is_for_operators || !worker.table.is_full()
     }
 
-    /// Somebody waits to be accepted.
+    /// Somebody waits to be accepted, here or by another worker.
     pub fn is_waited_for(&self) -> bool {
-        self.is_paused.load(Ordering::Relaxed)
+        let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        self.is_paused.load(Ordering::Relaxed) && poll(&mut polled, Some(&now)).is_ok_and(|n| n > 0)
+    }
+
+    /// The system lacks what accepting takes.
+    pub fn is_starved(&self) -> bool {
+        self.is_starved.load(Ordering::Relaxed)
     }
 
     /// Accepts no more until `resume`.

@@ -24,7 +24,7 @@ use crate::access_log::AccessLog;
 use crate::breaker::{Breaker, Poisons};
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::connection::table::{DRAIN, Slot, TURN, Table, Token, WOKEN};
+use crate::connection::table::{CROWDED, DRAIN, Slot, TURN, Table, Token, WOKEN};
 use crate::control::{ToWorker, WorkerSpec};
 use crate::crash::capture::Recorder;
 use crate::handoff::{adopt, channel, evacuate};
@@ -35,7 +35,7 @@ use crate::scoreboard::{Scoreboard, ThreadCell};
 use clients::Clients;
 use lead::Lead;
 use listener::Listener;
-use monitor::{Clock, Monitor};
+use monitor::{Clock, Monitor, monotonic_milliseconds};
 
 pub use start::run;
 
@@ -280,14 +280,26 @@ impl Worker {
         epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token.to_u64()), interest)
     }
 
-    /// All places are taken and somebody waits for one: ends connections that have been idle for longest, as they hold what
-    /// others wait for. Those that are not idle do not mind.
-    fn shed(&self) {
-        if !self.table.is_full() || !self.listeners.iter().any(Listener::is_waited_for) {
+    /// When all places are taken, and somebody waits for one whom no other worker of the pool will let
+    /// in: connections that have been idle for longest give theirs up. Those that are not idle do not
+    /// mind. Called a few times a second, by the monitor.
+    fn share_room(&self) {
+        let (row, pool) = (self.scoreboard.row(self.spec.slot), self.spec.pool);
+        let now = monotonic_milliseconds();
+        let is_ending = self.is_draining() || self.is_evacuating();
+        let accepts = !is_ending && !self.listeners.iter().any(Listener::is_starved);
+        if !self.table.is_full() {
+            return row.tell_room(pool, accepts.then_some(now));
+        }
+        row.tell_room(pool, None);
+        let is_waited_for =
+            self.channel.is_waited_for() || self.listeners.iter().any(Listener::is_waited_for);
+        let mut others = self.scoreboard.other_rows(self.spec.slot);
+        if is_ending || !is_waited_for || others.any(|row| row.has_room(pool, now)) {
             return;
         }
         for (token, slot) in self.table.longest_waiting(SHED) {
-            self.notify(token, slot, DRAIN);
+            self.notify(token, slot, CROWDED);
         }
     }
 

@@ -169,7 +169,7 @@ impl Monitor {
                 if !worker.table.is_full() {
                     worker.channel.resume(worker);
                 }
-                worker.shed();
+                worker.share_room();
                 next_sweep = now + SWEEP;
             }
             let due = self.fire_timers(worker, now);

@@ -126,6 +126,29 @@ fn idle_connections_make_room_for_others() {
     assert_eq!(server.client().get("/").status, 200);
 }
 
+/// Who comes when a worker is full is let in by another one, and nobody who is idle has to go for that.
+#[test]
+fn a_full_worker_keeps_its_idle_connections_while_others_have_room() {
+    let config = "admin_listen = [\"127.0.0.1:0\"]\n\
+                  [limits]\nconnections = 20\n[timeouts]\nhead = \"1s\"";
+    let server = Setup::new().config(config).arguments(&["--workers", "2"]).start();
+    let several_looks_for_idle_ones = || {
+        let mut operator = Client::connect(admin(&server));
+        operator.send("GET / HTTP/1.1\r\n");
+        assert_eq!(operator.response().status, 408);
+    };
+    let mut idle: Vec<_> = (0..39).map(|_| server.client()).collect();
+    idle.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
+    // One is full.
+    several_looks_for_idle_ones();
+    idle.push(server.client());
+    idle.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
+    // Both are, and nobody waits.
+    several_looks_for_idle_ones();
+    idle.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
+    assert_eq!(server.client().get("/").status, 200, "now somebody has to go");
+}
+
 /// Where operators connect.
 fn admin(server: &TestServer) -> SocketAddr {
     let output = server.output();

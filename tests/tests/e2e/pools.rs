@@ -86,6 +86,24 @@ fn under_load_connections_go_to_and_fro_and_none_is_lost() {
     }
 }
 
+/// Idle connections of a full pool go home, where there is room.
+#[test]
+fn idle_connections_do_not_keep_others_from_a_pool() {
+    let config = "[plugin.crashes]\nworkers = 1\n[limits]\nconnections = 8";
+    let server = Setup::new().plugin("crashes").plugin("features").config(config).start();
+    let mut idle: Vec<_> = (0..8).map(|_| server.client()).collect();
+    let own = process(&mut idle[0], "crashes");
+    for client in &mut idle {
+        assert_eq!(process(client, "crashes"), own);
+    }
+    let mut late = server.client();
+    assert_eq!(process(&mut late, "crashes"), own);
+    for client in &mut idle {
+        assert_eq!(client.get("/").status, 200, "nobody was cut off");
+        assert_eq!(process(client, "crashes"), own);
+    }
+}
+
 #[test]
 fn a_worker_is_replaced_after_so_many_requests_and_its_connections_stay() {
     let server = Setup::new()
