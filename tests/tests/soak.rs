@@ -125,7 +125,9 @@ fn hostile_client(shared: &Shared) {
             1 => drop(stream.shutdown(std::net::Shutdown::Write)),
             _ => {}
         }
-        stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+        // It waits for a word of answer: else a machine that has other things to do would only measure
+        // how many connections can be opened.
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         let _ = stream.read(&mut [0; 10_000]);
         shared.hostile.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(5));
