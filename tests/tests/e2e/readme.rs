@@ -61,6 +61,35 @@ fn setup_lock() -> std::path::PathBuf {
     root().join("Cargo.lock")
 }
 
+/// What there is to say is said in both languages: the same sections, tables and rows.
+#[test]
+fn both_languages_have_the_same_parts() {
+    let parts = |name: &str| -> Vec<String> {
+        let text = readme(name);
+        let mut in_code = false;
+        let parts = text.lines().filter_map(|line| {
+            in_code ^= line.starts_with("```");
+            let level = line.bytes().take_while(|byte| *byte == b'#').count();
+            match line.split(" | ").next() {
+                _ if in_code => line.starts_with("```").then(|| line.to_owned()),
+                _ if level > 0 => Some("#".repeat(level)),
+                // What a row is about, if it is a name.
+                Some(cell) if cell.starts_with("| `") && cell.ends_with('`') => {
+                    Some(cell.to_owned())
+                }
+                _ => line.starts_with("|---").then(|| line.to_owned()),
+            }
+        });
+        parts.collect()
+    };
+    let (english, chinese) = (parts("README.md"), parts("README.zh.md"));
+    assert!(english.len() > 100, "{english:?}");
+    for (one, other) in english.iter().zip(&chinese) {
+        assert_eq!(one, other, "README.md and README.zh.md part here");
+    }
+    assert_eq!(english.len(), chinese.len());
+}
+
 #[test]
 fn every_configuration_key_in_the_readme_is_taken() {
     let text = readme("README.md");
