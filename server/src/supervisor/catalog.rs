@@ -160,9 +160,9 @@ impl Catalog {
             );
             if let Err(refusal) = result {
                 match self.good.get(&name) {
+                    // By the language plugin of now: a process has no two versions of one.
                     Some(good) => {
                         scan.is_held |= spec.source.is_dir();
-                        spec.library = Ok(good.library.clone());
                         spec.application.clone_from(&good.application);
                     }
                     None => spec.library = Err(refusal.clone()),
@@ -175,7 +175,8 @@ impl Catalog {
 
     /// The language plugins that are served.
     fn languages(&self) -> impl Iterator<Item = (String, Language, Library)> {
-        self.good.iter().filter_map(|(name, good)| {
+        let libraries = self.good.iter().filter(|(_, good)| good.application.is_none());
+        libraries.filter_map(|(name, good)| {
             let language = good.passed.language.clone()?;
             Some((name.clone(), language, good.library.clone()))
         })

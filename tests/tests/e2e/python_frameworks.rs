@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tests::PATIENCE;
 use tests::plugins::root;
 use tests::python::{environment, run};
@@ -70,19 +71,24 @@ fn applications_in_two_environments_run_side_by_side() {
     }
     let server = setup
         .config(&format!(
-            "[plugin.a]\nconfig = {{ venv = {first:?} }}\n[plugin.b]\nconfig = {{ venv = {second:?} \
+            "[plugin.python]\nconfig = {{ venv = {first:?} }}\n[plugin.b]\nconfig = {{ venv = {second:?} \
              }}\n[plugin.c]\nconfig = {{ venv = \"/nowhere\" }}\n[plugin.d]\nconfig = {{ venv = \
              {second:?} }}"
         ))
         .start();
     let mut client = server.client();
     let mut tell = |name: &str| client.get(&format!("/{name}.py")).text();
-    // One connection goes to and fro.
-    for _ in 0..3 {
-        for (name, version, venv) in [("a", "0.13.2", &first), ("b", "0.13.4", &second)] {
+    // One connection goes to and fro, also after a reload.
+    for generation in ["generation 1", "generation 2"] {
+        for (name, version, venv) in [("a", "0.13.2", &first), ("b", "0.13.4", &second)].repeat(2) {
             let venv = venv.canonicalize().unwrap();
             let text = tell(name);
-            assert!(text.starts_with(&format!("{version} {} ", venv.display())), "{name}: {text}");
+            let expected = format!("{version} {} ", venv.display());
+            assert!(text.starts_with(&expected), "{generation}, {name}: {text}");
+        }
+        if generation == "generation 1" {
+            server.signal(Signal::HUP);
+            server.wait_for_log("generation 2 serves now");
         }
     }
     assert_eq!(tell("b"), tell("d"), "one process for one environment");
