@@ -7,33 +7,33 @@ use csgi::raw;
 use pyo3::exceptions::{PyAssertionError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::application::Application;
 use crate::body::{Body, Source};
-use crate::environ;
+use crate::desk::{Prepared, prepare};
 use crate::host::Call;
 use crate::objects::call2;
 use crate::request::Request;
 use crate::wrapper::FileWrapper;
 
+/// One bytestring up to this size is copied.
+const FEW: usize = 16 * 1024;
 /// A list up to this size is given to the server in one piece.
 const WHOLE: usize = 256 * 1024;
 
-/// Runs the application for a request. Null, with an exception logged, if it failed.
-pub fn answer(
-    py: Python<'_>,
-    application: &'static Application,
-    call: Call,
-) -> PyResult<*mut raw::Body> {
-    let request = Bound::new(py, Request::new(call))?;
-    let result = run(py, application, call, &request);
-    match result {
+/// Runs the application for a request. `None`: there is none for it.
+pub fn answer(py: Python<'_>, call: Call) -> PyResult<Option<*mut raw::Body>> {
+    let Some(Prepared { application, environ, request, start_response }) = prepare(py, call)?
+    else {
+        return Ok(None);
+    };
+    match run(py, application, call, (environ, &request, start_response)) {
         // The body ends the request in its `close`.
-        Ok(Outcome::Body(body)) => Ok(body),
+        Ok(Outcome::Body(body)) => Ok(Some(body)),
         Ok(Outcome::Complete(body)) => {
             request.get().end();
-            Ok(body)
+            Ok(Some(body))
         }
         Err(error) => {
             request.get().end();
@@ -53,13 +53,12 @@ fn run(
     py: Python<'_>,
     application: &'static Application,
     call: Call,
-    request: &Bound<'_, Request>,
+    (environ, request, start_response): (Bound<'_, PyDict>, &Bound<'_, Request>, Bound<'_, PyAny>),
 ) -> PyResult<Outcome> {
-    let environ = environ::build(application.template.bind(py), &call, request.as_any())?;
-    let start_response = request.getattr(intern!(py, "start_response"))?;
     let callable = application.callable.bind_borrowed(py);
     let result = call2(callable, environ.as_any(), &start_response)?;
-    drop(environ);
+    // Whatever the application has kept of them is its own.
+    drop((environ, start_response));
     let outcome = deliver(py, application, call, request, &result);
     if outcome.is_err() {
         close(&result)?;
@@ -75,12 +74,24 @@ fn deliver<'py>(
     request: &Bound<'py, Request>,
     result: &Bound<'py, PyAny>,
 ) -> PyResult<Outcome> {
-    let is_first = request.get().state().written.is_empty();
+    let state = request.get().state();
+    let is_first = state.written.is_empty();
+    let has_head = state.has_head;
+    drop(state);
+    // What most applications return comes first: a list with one bytestring.
+    if is_first
+        && has_head
+        && let Ok(list) = result.cast_exact::<PyList>()
+        && list.len() == 1
+        && let Ok(bytes) = list.get_item(0)?.cast_exact::<PyBytes>()
+    {
+        return Ok(Outcome::Complete(body_of(call, bytes)));
+    }
     if let Some(bytes) = as_bytes(application, call.id(), result)? {
         let list = PyList::new(py, [bytes])?;
         return deliver(py, application, call, request, list.as_any());
     }
-    if is_first && request.get().state().has_head {
+    if is_first && has_head {
         if let Some(body) = whole(application, call, result)? {
             return Ok(Outcome::Complete(body));
         }
@@ -103,7 +114,7 @@ fn deliver<'py>(
         drop(state);
         let first_length = first.as_ref().map(|first| first.as_bytes().len() as u64);
         if has_head && first_length.is_some_and(|first| length == Some(first)) {
-            let body = first.map(|first| call.body_of_bytes(first.as_bytes()));
+            let body = first.map(|first| body_of(call, &first));
             source.close(py)?;
             return Ok(Outcome::Complete(body.unwrap_or(std::ptr::null_mut())));
         }
@@ -120,6 +131,14 @@ pub fn no_head() -> PyErr {
     PyAssertionError::new_err("the application gave a body and did not call start_response before")
 }
 
+/// The bytes of one object: few are copied, which takes less than keeping the object.
+fn body_of(call: Call, bytes: &Bound<'_, PyBytes>) -> *mut raw::Body {
+    match bytes.as_bytes() {
+        few if few.len() <= FEW => call.body_of_bytes(few),
+        _ => call.body_of_object(bytes),
+    }
+}
+
 /// A list or a tuple of bytes, which has no `close`.
 fn whole(
     application: &Application,
@@ -127,11 +146,6 @@ fn whole(
     result: &Bound<'_, PyAny>,
 ) -> PyResult<Option<*mut raw::Body>> {
     let parts: Vec<Bound<'_, PyAny>> = if let Ok(list) = result.cast_exact::<PyList>() {
-        if let Ok([only]) = <[_; 1]>::try_from(list.iter().take(2).collect::<Vec<_>>())
-            && let Ok(bytes) = only.cast_exact::<PyBytes>()
-        {
-            return Ok(Some(call.body_of_bytes(bytes.as_bytes())));
-        }
         list.iter().collect()
     } else if let Ok(tuple) = result.cast_exact::<PyTuple>() {
         tuple.iter().collect()

@@ -19,7 +19,8 @@ use crate::settings::Settings;
 pub struct Application {
     pub host: Host,
     pub callable: Py<PyAny>,
-    pub template: Py<PyDict>,
+    /// What `environ` has in every request.
+    pub base: Py<PyDict>,
     /// It has been said that this application returns text where bytes belong.
     has_warned: AtomicBool,
 }
@@ -64,9 +65,9 @@ pub fn load(host: Host, file: &str, copy: &Path, defaults: &Settings) -> Result<
         let callable = import(py, host, file, copy, &settings);
         callable
             .and_then(|callable| {
-                let template = environ::template(py, host, file)?;
+                let base = environ::base(py, host, file)?;
                 let has_warned = AtomicBool::new(false);
-                Ok(Application { host, callable, template, has_warned })
+                Ok(Application { host, callable, base, has_warned })
             })
             .map_err(|error| describe(py, error))
     })?;

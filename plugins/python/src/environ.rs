@@ -1,4 +1,7 @@
-//! `environ` of PEP 3333: a copy of the application's template, and what this request brings.
+//! `environ` of PEP 3333: a copy of a template, and what this request brings.
+//!
+//! The template is a dictionary of the thread's, in which stands what the last request said. Most of
+//! what the next one says is the same: only what differs is set anew, and the copy has it all.
 
 use std::borrow::Cow;
 
@@ -12,9 +15,9 @@ use crate::objects::latin1;
 use crate::park;
 use crate::wrapper::FileWrapper;
 
-/// What is the same for every request; the keys of the rest are there too, so that a copy has room
-/// for them.
-pub fn template(py: Python<'_>, host: Host, file: &str) -> PyResult<Py<PyDict>> {
+/// What is the same for every request of an application; the keys of the rest are there too, so that
+/// a copy has room for them.
+pub fn base(py: Python<'_>, host: Host, file: &str) -> PyResult<Py<PyDict>> {
     let environ = PyDict::new(py);
     let (processes, threads) = host.process();
     environ.set_item("wsgi.version", PyTuple::new(py, [1, 0])?)?;
@@ -51,44 +54,105 @@ pub fn template(py: Python<'_>, host: Host, file: &str) -> PyResult<Py<PyDict>> 
     Ok(environ.unbind())
 }
 
-/// The dictionary of one request.
-pub fn build<'py>(
-    template: &Bound<'py, PyDict>,
-    call: &Call,
-    input: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let py = template.py();
-    let names = Names::of(py);
-    let environ = template.copy()?;
-    let set = |name: &Py<PyString>, value: &[u8]| environ.set_item(name, latin1(py, value)?);
-    let method = method(py, names, call.method())?;
-    environ.set_item(&names.request_method, &method)?;
-    // As the course has it.
-    environ.set_item(&names.method, &method)?;
-    set(&names.script_name, &decoded(call.mount()))?;
-    set(&names.path_info, &decoded(call.path()))?;
-    match call.query() {
-        b"" => {}
-        query => set(&names.query_string, query)?,
+/// What the last request said.
+#[derive(Default)]
+struct Last {
+    method: Vec<u8>,
+    scheme: Vec<u8>,
+    authority: Vec<u8>,
+    mount: Vec<u8>,
+    path: Vec<u8>,
+    query: Vec<u8>,
+    target: Vec<u8>,
+    local: Vec<u8>,
+    remote: Vec<u8>,
+    remote_address: Vec<u8>,
+    http_version: u16,
+}
+
+/// Of one application and one thread.
+pub struct Template {
+    environ: Py<PyDict>,
+    last: Last,
+}
+
+impl Template {
+    /// `base` is the application's.
+    pub fn new(base: &Bound<'_, PyDict>) -> PyResult<Self> {
+        Ok(Self { environ: base.copy()?.unbind(), last: Last::default() })
     }
-    set(&names.request_uri, call.target())?;
-    set_ends(&environ, call)?;
-    let protocol = match call.http_version() {
-        10 => &names.http10,
-        11 => &names.http11,
-        20 => &names.http2,
-        _ => &names.http3,
-    };
-    environ.set_item(&names.server_protocol, protocol)?;
-    set(&names.url_scheme, call.scheme())?;
-    environ.set_item(&names.input, input)?;
-    environ.set_item(&names.request_id, call.id())?;
-    match call.authority() {
-        b"" => environ.del_item(&names.http_host)?,
-        authority => set(&names.http_host, authority)?,
+
+    /// Has this object stand for the input of every request from now on.
+    pub fn set_input(&self, py: Python<'_>, input: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.environ.bind(py).set_item(&Names::of(py).input, input)
     }
-    set_fields(&environ, call)?;
-    Ok(environ)
+
+    /// The dictionary of one request.
+    pub fn build<'py>(&mut self, py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyDict>> {
+        let names = Names::of(py);
+        self.follow(py, names, call)?;
+        let environ = self.environ.bind(py).copy()?;
+        environ.set_item(&names.request_id, call.id())?;
+        if call.authority().is_empty() {
+            environ.del_item(&names.http_host)?;
+        }
+        set_fields(&environ, call)?;
+        Ok(environ)
+    }
+
+    /// Sets what this request says and the last one did not.
+    fn follow(&mut self, py: Python<'_>, names: &Names, call: &Call) -> PyResult<()> {
+        let (environ, last) = (self.environ.bind(py), &mut self.last);
+        let set = |name: &Py<PyString>, value: &[u8]| environ.set_item(name, latin1(py, value)?);
+        renew(&mut last.method, call.method(), |value| {
+            let method = method(py, names, value)?;
+            environ.set_item(&names.request_method, &method)?;
+            // As the course has it.
+            environ.set_item(&names.method, &method)
+        })?;
+        renew(&mut last.scheme, call.scheme(), |value| set(&names.url_scheme, value))?;
+        renew(&mut last.authority, call.authority(), |value| set(&names.http_host, value))?;
+        renew(&mut last.mount, call.mount(), |value| set(&names.script_name, &decoded(value)))?;
+        renew(&mut last.path, call.path(), |value| set(&names.path_info, &decoded(value)))?;
+        renew(&mut last.query, call.query(), |value| set(&names.query_string, value))?;
+        renew(&mut last.target, call.target(), |value| set(&names.request_uri, value))?;
+        renew(&mut last.local, call.local(), |value| {
+            let (name, port) = halves(value);
+            set(&names.server_name, name)?;
+            set(&names.server_port, port)
+        })?;
+        let address = &mut last.remote_address;
+        renew(&mut last.remote, call.remote(), |value| {
+            let (host, port) = halves(value);
+            renew(address, host, |host| set(&names.remote_addr, host))?;
+            set(&names.remote_port, port)
+        })?;
+        if last.http_version != call.http_version() {
+            let protocol = match call.http_version() {
+                10 => &names.http10,
+                11 => &names.http11,
+                20 => &names.http2,
+                _ => &names.http3,
+            };
+            environ.set_item(&names.server_protocol, protocol)?;
+            last.http_version = call.http_version();
+        }
+        Ok(())
+    }
+}
+
+/// Calls `set` with what is said now, unless it was said before.
+fn renew(
+    before: &mut Vec<u8>,
+    now: &[u8],
+    set: impl FnOnce(&[u8]) -> PyResult<()>,
+) -> PyResult<()> {
+    if before != now {
+        set(now)?;
+        before.clear();
+        before.extend_from_slice(now);
+    }
+    Ok(())
 }
 
 fn method<'py>(py: Python<'py>, names: &Names, method: &[u8]) -> PyResult<Bound<'py, PyString>> {
@@ -98,18 +162,6 @@ fn method<'py>(py: Python<'py>, names: &Names, method: &[u8]) -> PyResult<Bound<
         b"HEAD" => names.head.bind(py).clone(),
         other => latin1(py, other)?,
     })
-}
-
-/// The addresses of both ends.
-fn set_ends(environ: &Bound<'_, PyDict>, call: &Call) -> PyResult<()> {
-    let py = environ.py();
-    let names = Names::of(py);
-    let (name, port) = halves(call.local());
-    environ.set_item(&names.server_name, latin1(py, name)?)?;
-    environ.set_item(&names.server_port, latin1(py, port)?)?;
-    let (address, port) = halves(call.remote());
-    environ.set_item(&names.remote_addr, latin1(py, address)?)?;
-    environ.set_item(&names.remote_port, latin1(py, port)?)
 }
 
 /// Header fields. One with `_` in its name could pass for another (`X_Forwarded_For`), and Proxy

@@ -2,13 +2,16 @@
 //!
 //! `unsafe`: reads the host's structures and calls its functions, as csgi.h says.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 use std::os::fd::{IntoRawFd, OwnedFd};
 
 use csgi::raw;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use smallvec::SmallVec;
 
 /// The server as one application sees it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Host(*const raw::Host);
 
 // SAFETY: the table does not change and may be used from any thread (csgi.h, [any]).
@@ -67,7 +70,7 @@ impl Host {
         process.map_or((2, 2), |process| (process.processes, process.threads))
     }
 
-    fn extension(&self, id: &CStr) -> *const std::ffi::c_void {
+    fn extension(&self, id: &CStr) -> *const c_void {
         let extension = self.table().extension;
         // SAFETY: the id is NUL-terminated.
         unsafe { extension(self.0, id.as_ptr()) }
@@ -186,7 +189,7 @@ impl Call {
         let text = |bytes: &[u8]| raw::Str { ptr: bytes.as_ptr().cast(), len: bytes.len() };
         let pair =
             |(name, value): &(&[u8], &[u8])| raw::Header { name: text(name), value: text(value) };
-        let headers: Vec<_> = headers.iter().map(pair).collect();
+        let headers: SmallVec<[_; 16]> = headers.iter().map(pair).collect();
         // SAFETY: the texts live during the call, and the host copies them.
         match unsafe { (self.start)(self.env, status.as_ptr(), headers.as_ptr(), headers.len()) } {
             raw::OK => Start::Taken,
@@ -205,6 +208,18 @@ impl Call {
         }
     }
 
+    /// A body of a Python object's bytes, which the host keeps as long as it needs them.
+    pub fn body_of_object(&self, object: &Bound<'_, PyBytes>) -> *mut raw::Body {
+        // SAFETY: the host's table lives longer than the request.
+        let host_bytes = unsafe { (*self.env().host).bytes };
+        let bytes = object.as_bytes();
+        let (start, length) = (bytes.as_ptr().cast(), bytes.len());
+        let owner = Box::into_raw(Box::new(object.clone().unbind()));
+        // SAFETY: the bytes of a living object stay as and where they are; the host calls `release`
+        // once, whatever the outcome, and the object lives until then.
+        unsafe { host_bytes(self.env, start, length, Some(release), owner.cast()) }
+    }
+
     /// A body of a regular file from `offset` on; `length` -1 is the rest of it.
     pub fn body_of_file(&self, file: OwnedFd, offset: i64, length: i64) -> *mut raw::Body {
         // SAFETY: the host's table lives longer than the request.
@@ -212,6 +227,13 @@ impl Call {
         // SAFETY: the descriptor is given away, as csgi.h says, also on failure.
         unsafe { host_file(self.env, file.into_raw_fd(), offset, length) }
     }
+}
+
+/// Gives back what `body_of_object` lent.
+unsafe extern "C-unwind" fn release(owner: *mut c_void) {
+    // SAFETY: made from such a box, and called once. If this thread is not attached to Python, the
+    // object goes when a thread is.
+    drop(unsafe { Box::from_raw(owner.cast::<Py<PyBytes>>()) });
 }
 
 /// A text of the host's.

@@ -148,9 +148,11 @@ thread_local! {
 /// Makes the thread's state in Python once and for all: without this, every call would make and
 /// destroy one.
 pub fn place_thread() {
-    if IS_PLACED.replace(true) {
+    // SAFETY: may be called at any time.
+    if IS_PLACED.get() || unsafe { ffi::Py_IsInitialized() } == 0 {
         return;
     }
+    IS_PLACED.set(true);
     // SAFETY: Python is started. The state is never released: threads of the server live as long
     // as it does.
     unsafe { ffi::PyGILState_Ensure() };

@@ -1,8 +1,8 @@
 //! The language plugin for Python: runs WSGI applications (PEP 3333) that lie among the plugins as
 //! `NAME.py`, or as a folder with `__init__.py` or `wsgi.py`.
 //!
-//! `interpreter` starts Python, `application` imports, and then for every request: `environ` makes
-//! the dictionary, `answer` calls the application, `request` is what it calls back, `body` is what
+//! `interpreter` starts Python, `application` imports, and then for every request: `desk` lays it out,
+//! with the dictionary that `environ` makes, `answer` calls the application, `request` is what it calls back, `body` is what
 //! the server pulls. Everything here may be called on several threads at a time: Python's own lock,
 //! or its absence in free-threaded builds, decides what of it happens at once.
 //!
@@ -11,6 +11,7 @@
 mod answer;
 mod application;
 mod body;
+mod desk;
 mod environ;
 mod errors;
 mod host;
@@ -34,7 +35,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use csgi::raw;
 use pyo3::prelude::*;
 
-use application::Application;
 use errors::Errors;
 use host::{Call, Host};
 use settings::Settings;
@@ -151,22 +151,28 @@ unsafe extern "C-unwind" fn application(
     // SAFETY: both come from the host in this very call.
     let call = unsafe { Call::new(env, start) };
     let host = call.host();
-    let Some(application) = Application::of(host) else {
-        call.start_response(c"404 Not Found", &[(b"content-type", b"text/plain")]);
-        return call.body_of_bytes(b"This plugin runs the .py files beside it.\n");
-    };
     let result = catch_unwind(AssertUnwindSafe(|| {
         enter_python(host, call.id(), |py| {
-            answer::answer(py, application, call).unwrap_or_else(|error| {
+            answer::answer(py, call).unwrap_or_else(|error| {
                 report(py, host, call.id(), &error);
-                std::ptr::null_mut()
+                Some(std::ptr::null_mut())
             })
         })
     }));
-    result.ok().flatten().unwrap_or(std::ptr::null_mut())
+    match result {
+        Ok(Some(Some(body))) => body,
+        Ok(_) => nothing_here(&call),
+        Err(_) => std::ptr::null_mut(),
+    }
 }
 
-/// Runs `f` with the thread attached to Python, in the name of a request.
+/// The plugin's own name stands for no application.
+fn nothing_here(call: &Call) -> *mut raw::Body {
+    call.start_response(c"404 Not Found", &[(b"content-type", b"text/plain")]);
+    call.body_of_bytes(b"This plugin runs the .py files beside it.\n")
+}
+
+/// Runs `f` with the thread attached to Python, in the name of a request. `None`: Python does not run.
 fn enter_python<T>(host: Host, request: u64, f: impl FnOnce(Python<'_>) -> T) -> Option<T> {
     interpreter::place_thread();
     let before = errors::enter(request);

@@ -3,8 +3,6 @@
 //!
 //! `unsafe`: functions of the C API that PyO3 only declares.
 
-use std::ffi::CStr;
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -72,10 +70,8 @@ pub fn call2<'py>(
     unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
 }
 
-/// `bytes` with a NUL behind it, if none is in it.
-pub fn with_nul<'b>(bytes: &[u8], space: &'b mut Vec<u8>) -> Option<&'b CStr> {
-    space.clear();
-    space.extend_from_slice(bytes);
-    space.push(0);
-    CStr::from_bytes_with_nul(space).ok()
+/// How many know of an object.
+pub fn references(object: &Bound<'_, impl Sized>) -> isize {
+    // SAFETY: a living object.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
 }

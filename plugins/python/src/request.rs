@@ -1,22 +1,26 @@
 //! One request as the application holds it: `start_response`, the `write` that it returns, and
 //! `wsgi.input` in one object.
 
+use std::ffi::CStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
+use smallvec::SmallVec;
 
 use crate::host::{Call, Start};
 use crate::input::Reader;
-use crate::objects::{Text, with_nul};
+use crate::objects::Text;
 use crate::written::Written;
 
+#[derive(Default)]
 #[pyclass(frozen, module = "tenon")]
 pub struct Request {
     state: Mutex<State>,
 }
 
+#[derive(Default)]
 pub struct State {
     /// `None`: the request is over.
     call: Option<Call>,
@@ -36,12 +40,9 @@ impl State {
 }
 
 impl Request {
-    pub fn new(call: Call) -> Self {
-        let reader = Reader::default();
-        let written = Written::default();
-        let state =
-            State { call: Some(call), reader, has_head: false, content_length: None, written };
-        Self { state: Mutex::new(state) }
+    /// Stands for this request from now on.
+    pub fn begin(&self, call: Call) {
+        *self.state() = State { call: Some(call), ..State::default() };
     }
 
     /// Never held while Python code runs.
@@ -85,7 +86,8 @@ impl Request {
         }
         let head = Head::new(status, headers)?;
         let call = this.state().call()?;
-        match head.give(&call)? {
+        let (start, content_length) = head.give(&call)?;
+        match start {
             Start::Taken => {}
             Start::Refused => return Err(head.refusal()),
             Start::Late => return Err(late(exc_info)),
@@ -94,7 +96,7 @@ impl Request {
         // An interim answer such as 103 is not the head.
         if !head.is_interim() {
             state.has_head = true;
-            state.content_length = head.content_length();
+            state.content_length = content_length;
         }
         drop(state);
         // It is callable as `write`.
@@ -164,38 +166,40 @@ fn late(exc_info: Option<&Bound<'_, PyAny>>) -> PyErr {
 struct Head<'h, 'py> {
     status: Text<'h, 'py>,
     /// Keeps the texts of the fields.
-    fields: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+    fields: Fields<'py>,
 }
+
+type Fields<'py> = SmallVec<[(Bound<'py, PyAny>, Bound<'py, PyAny>); 8]>;
 
 impl<'h, 'py> Head<'h, 'py> {
     fn new(status: &'h Bound<'py, PyAny>, headers: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let wrong =
-            || PyTypeError::new_err("headers must be a list of pairs of str: [(name, value), ...]");
-        let mut fields = Vec::with_capacity(8);
-        for pair in headers.try_iter().map_err(|_| wrong())? {
-            let pair = pair?;
-            let pair = pair.cast::<PyTuple>().map_err(|_| wrong())?;
-            if pair.len() != 2 {
-                return Err(wrong());
+        let mut fields = Fields::new();
+        if let Ok(list) = headers.cast_exact::<PyList>() {
+            for pair in list.iter() {
+                fields.push(halves(&pair)?);
             }
-            fields.push((pair.get_item(0)?, pair.get_item(1)?));
+        } else {
+            for pair in headers.try_iter().map_err(|_| no_pairs())? {
+                fields.push(halves(&pair?)?);
+            }
         }
         Ok(Self { status: Text::new(status, "the status")?, fields })
     }
 
-    fn give(&self, call: &Call) -> PyResult<Start> {
-        let mut texts = Vec::with_capacity(self.fields.len());
+    /// Gives it to the server; says what the Content-Length is.
+    fn give(&self, call: &Call) -> PyResult<(Start, Option<u64>)> {
+        let mut texts = SmallVec::<[_; 8]>::new();
         for (name, value) in &self.fields {
             let name = Text::new(name, "the name of a header")?;
             texts.push((name, Text::new(value, "the value of a header")?));
         }
-        let fields: Vec<_> =
+        let fields: SmallVec<[_; 8]> =
             texts.iter().map(|(name, value)| (name.bytes(), value.bytes())).collect();
-        let mut space = Vec::with_capacity(64);
-        match with_nul(self.status.bytes(), &mut space) {
-            Some(status) => Ok(call.start_response(status, &fields)),
-            None => Ok(Start::Refused),
-        }
+        let status: SmallVec<[_; 64]> = self.status.bytes().iter().copied().chain([0]).collect();
+        let Ok(status) = CStr::from_bytes_with_nul(&status) else {
+            return Ok((Start::Refused, None));
+        };
+        Ok((call.start_response(status, &fields), content_length(&fields)))
     }
 
     fn refusal(&self) -> PyErr {
@@ -213,12 +217,22 @@ impl<'h, 'py> Head<'h, 'py> {
         let status = self.status.bytes();
         status.starts_with(b"1") && !status.starts_with(b"101")
     }
+}
 
-    fn content_length(&self) -> Option<u64> {
-        self.fields.iter().find_map(|(name, value)| {
-            let is_it =
-                name.extract::<&str>().is_ok_and(|n| n.eq_ignore_ascii_case("content-length"));
-            is_it.then(|| value.extract::<&str>().ok()?.trim().parse().ok()).flatten()
-        })
+fn no_pairs() -> PyErr {
+    PyTypeError::new_err("headers must be a list of pairs of str: [(name, value), ...]")
+}
+
+fn halves<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let pair = pair.cast::<PyTuple>().map_err(|_| no_pairs())?;
+    if pair.len() != 2 {
+        return Err(no_pairs());
     }
+    Ok((pair.get_item(0)?, pair.get_item(1)?))
+}
+
+fn content_length(fields: &[(&[u8], &[u8])]) -> Option<u64> {
+    const NAME: &[u8] = b"content-length";
+    let (_, value) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(NAME))?;
+    str::from_utf8(value).ok()?.trim().parse().ok()
 }
