@@ -66,11 +66,14 @@ def private_memory(pid):
 class Running:
     """A started server."""
 
+    # What starts the servers, before the command.
+    under = ()
+
     def __init__(self, name, command, port, folder=None, cores=SERVER_CORE, environment=None):
         self.name, self.port = name, port
         self.log = open(os.path.join(folder or ".", f"{name}.log".replace("/", "_")), "w+b")
         self.process = subprocess.Popen(
-            ["taskset", "-c", cores, *command],
+            ["taskset", "-c", cores, *self.under, *command],
             cwd=folder,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -130,6 +133,43 @@ def wrk(port, path, seconds, connections=64, script=None, latency=False):
         return requests
     value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
     return requests, float(value) * {"us": 1, "ms": 1000, "s": 1_000_000}[unit]
+
+
+def ask(port, path, times):
+    """So many requests on one connection, one after the other."""
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        for _ in range(times):
+            client.sendall(request)
+            answer = client.recv(65536)
+            if b" 200 " not in answer[:16]:
+                raise RuntimeError(f"port {port}{path}: {answer[:100]}")
+
+
+def instructions(make, arguments, path, folder):
+    """Instructions in user space that one request takes, in the server that `make` starts.
+
+    The difference of two runs leaves out what is done once. Of Tenon its worker is counted, in the
+    threads that serve, as the test does: the others work by the clock, which valgrind slows down.
+    """
+    profile = os.path.join(folder, "profile")
+    valgrind = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={profile}"]
+    threads = "--collect-atstart=no --toggle-collect=*event_loop::Thread::run*"
+    totals = []
+    for times in (1000, 3000):
+        os.environ["TENON_UNDER"] = " ".join([*valgrind, threads])
+        if make.__name__ != "tenon":
+            Running.under = valgrind
+        try:
+            server = make(*arguments)
+            ask(server.port, path, times)
+            server.stop()
+        finally:
+            Running.under = ()
+            del os.environ["TENON_UNDER"]
+        with open(profile) as text:
+            totals.append(int(re.search(r"^(?:summary|totals): (\d+)", text.read(), re.M).group(1)))
+    return (totals[1] - totals[0]) / 2000
 
 
 class Contestant:

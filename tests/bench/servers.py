@@ -62,7 +62,13 @@ def bare(edge=False):
     return Running(name, [binary, str(port), *mode], port, folder("bare"))
 
 
+# Another build of Tenon than the one of this tree.
+PROGRAM = None
+
+
 def tenon_program():
+    if PROGRAM:
+        return PROGRAM
     run(["cargo", "build", "--release", "--package", "tenon"], cwd=ROOT)
     return str(ROOT / "target/release/tenon")
 

@@ -96,6 +96,28 @@ def hello(options):
         return table("20 bytes from a plugin", field.compare())
 
 
+def instructions(options):
+    """instructions in user space for one such request, counted by valgrind"""
+    servers.need("valgrind", "valgrind")
+    servers_and_paths = {
+        "Tenon": (servers.tenon, ("tenon-counted", ["hello"], None, 'html = "none"\n'), "/hello.py"),
+        "bare epoll loop (C)": (servers.bare, (), "/"),
+    }
+    if options.lwan:
+        servers_and_paths["lwan handler (C)"] = (servers.lwan, (options.lwan,), "/")
+    rows = []
+    for name, (make, arguments, path) in servers_and_paths.items():
+        progress(f"counting {name}")
+        try:
+            each = measure.instructions(make, arguments, path, servers.folder("counted"))
+        except (Missing, RuntimeError, OSError) as reason:
+            print(f"{name} is left out: {str(reason).strip()[:300]}", file=sys.stderr)
+            continue
+        rows.append((name, each))
+    rows = [(name, each, each / rows[0][1]) for name, each in rows]
+    return table("20 bytes, counted", rows, "instructions per request", 0)
+
+
 def pipelined(options):
     """the same, 16 requests in one write"""
     script = str(BENCH / "peers/pipeline.lua")
@@ -283,5 +305,7 @@ def python(options):
 
 ALL = {
     one.__name__: one
-    for one in (hello, pipelined, static, bodies, events, memory, growth, fairness, python)
+    for one in (
+        hello, pipelined, instructions, static, bodies, events, memory, growth, fairness, python
+    )
 }

@@ -18,7 +18,7 @@ use tests::server::{Setup, tenon};
 
 /// Instructions of one request for `a.py` on a connection that is kept, with the waiting for it, and
 /// 3 % of headroom.
-const INSTRUCTIONS: u64 = if IS_OPTIMISED { 5_950 } else { 61_000 };
+const INSTRUCTIONS: u64 = if IS_OPTIMISED { 4_080 } else { 36_300 };
 /// The same, of the build that is optimised, or of the one that is not.
 const IS_OPTIMISED: bool = !cfg!(debug_assertions);
 

@@ -135,12 +135,12 @@ impl Format {
 
     fn variable(&self, line: &mut Vec<u8>, variable: Variable, entry: &Entry<'_>, worker: &Worker) {
         let Entry { head, bytes, .. } = entry;
-        let (address, port) = entry.remote.rsplit_once(':').unwrap_or(("-", "0"));
+        let ends = || entry.remote.rsplit_once(':').unwrap_or(("-", "0"));
         match variable {
             Variable::RemoteAddr => {
-                line.extend_from_slice(address.trim_matches(['[', ']']).as_bytes());
+                line.extend_from_slice(ends().0.trim_matches(['[', ']']).as_bytes());
             }
-            Variable::RemotePort => line.extend_from_slice(port.as_bytes()),
+            Variable::RemotePort => line.extend_from_slice(ends().1.as_bytes()),
             Variable::Time => date::with_log_time(|time| line.extend_from_slice(time)),
             Variable::TimeIso => date::with_iso_time(|time| line.extend_from_slice(time)),
             Variable::Request if head.method.of(bytes).is_empty() => line.push(b'-'),
@@ -178,17 +178,19 @@ impl Format {
     /// A client cannot end a quoted text or a line, nor send codes to a terminal.
     fn text(&self, line: &mut Vec<u8>, text: &[u8]) {
         let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
-        for byte in text {
-            match byte {
-                b'"' | b'\\' | ..b' ' | 0x7f.. => {
-                    // JSON knows no \x; the byte becomes the character of that number (RFC 8259 §7).
-                    let escape: &[u8] = if self.is_json { b"\\u00" } else { b"\\x" };
-                    line.extend_from_slice(escape);
-                    line.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-                }
-                _ => line.push(*byte),
-            }
+        let mut rest = text;
+        while let Some(plain) =
+            rest.iter().position(|b| matches!(b, b'"' | b'\\' | ..b' ' | 0x7f..))
+        {
+            let byte = rest[plain];
+            line.extend_from_slice(&rest[..plain]);
+            // JSON knows no \x; the byte becomes the character of that number (RFC 8259 §7).
+            let escape: &[u8] = if self.is_json { b"\\u00" } else { b"\\x" };
+            line.extend_from_slice(escape);
+            line.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            rest = &rest[plain + 1..];
         }
+        line.extend_from_slice(rest);
     }
 }
 

@@ -16,7 +16,6 @@ use crate::crash::running::{self, Answer, Span};
 use crate::http::head::Head;
 use crate::http::request_id::RequestId;
 use crate::plugin::call::{Call, Step};
-use crate::plugin::input::Input;
 use crate::worker::event_loop::{Answered, Thread};
 
 /// Encoded bytes that may wait before the plugin is asked for more.
@@ -41,6 +40,8 @@ pub struct Exchange {
     /// What the call's `env` points into: not touched while the call lives.
     pub(super) bytes: Vec<u8>,
     pub(super) head: Box<Head>,
+    /// Its method is HEAD.
+    pub(super) is_head: bool,
     pub(super) admission: Admission,
     pub(super) stage: Stage,
     pub(super) writer: Writer,
@@ -72,10 +73,6 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn set_input(&mut self, input: Input) {
-        self.call.input = input;
-    }
-
     /// What the scoreboard and a crash handler see of it while the plugin runs.
     pub(super) fn running(
         &self,
@@ -103,7 +100,7 @@ impl Exchange {
     }
 
     pub(super) fn is_head_request(&self) -> bool {
-        self.head.method.of(&self.bytes) == b"HEAD"
+        self.is_head
     }
 
     pub(super) fn is_inside(&self) -> bool {
@@ -340,18 +337,18 @@ impl Connection {
         if exchange.is_trial {
             thread.worker.breaker(exchange.call.plugin().number).pass();
         }
-        let mut times = exchange.times;
-        times.total = exchange.started.map(|started| started.elapsed()).unwrap_or_default();
-        let answered = Answered {
+        thread.log(self, || Answered {
             head: &exchange.head,
             head_bytes: &exchange.bytes,
             status: exchange.status,
             sent: exchange.sent,
             request_id: exchange.id,
             plugin: Some(exchange.call.plugin()),
-            times,
-        };
-        thread.log(self, &answered);
+            times: Times {
+                total: exchange.started.map(|started| started.elapsed()).unwrap_or_default(),
+                ..exchange.times
+            },
+        });
         if exchange.is_aborted {
             return Next::Verdict(Verdict::Close);
         }

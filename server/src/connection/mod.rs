@@ -317,6 +317,7 @@ impl Connection {
         Next::Go
     }
 
+    #[cold]
     fn linger(&mut self, mut discarded: usize) -> Next {
         let mut waste = [0; 4096];
         loop {
@@ -336,6 +337,7 @@ impl Connection {
     }
 
     /// The time for what it was waiting for is over.
+    #[cold]
     fn on_deadline(&mut self, thread: &mut Thread, at: Place<'_>) -> Next {
         if self.is_blocked {
             // The client takes nothing: there is no way to tell it anything.
@@ -371,6 +373,7 @@ impl Connection {
     }
 
     /// Ends the connection where it stands; a plugin that is at it is told so first.
+    #[cold]
     fn cut(&mut self, thread: &mut Thread, at: Place<'_>) -> Next {
         match mem::replace(&mut self.phase, Phase::Head) {
             Phase::Exchange(mut exchange) => {

@@ -14,12 +14,11 @@ use super::reading::{MOST_HOPS, Request};
 use super::receiving::Receiving;
 use super::table::Slot;
 use super::{Connection, Ends, Next, Phase, Place, Verdict};
-use crate::config::RequestIds;
 use crate::handoff::channel;
 use crate::handoff::message::{self, Arrival, ArrivedBody, Body, Message, Parcel, State};
 use crate::http::body::BodyDecoder;
 use crate::http::head::{Head, Parsed};
-use crate::plugin::input::{Input, Stored};
+use crate::plugin::input::Stored;
 use crate::respond::{MAIN, Target};
 use crate::worker::clients::Pass;
 use crate::worker::event_loop::Thread;
@@ -177,6 +176,7 @@ impl Connection {
     }
 
     /// After it has moved: gives the plugin back what it lent.
+    #[cold]
     pub(super) fn leave(&mut self, thread: &mut Thread, at: Place<'_>, notices: u32) -> Verdict {
         match mem::replace(&mut self.phase, Phase::Head) {
             Phase::Exchange(mut exchange) => {
@@ -191,6 +191,7 @@ impl Connection {
     }
 
     /// Goes on with a request whose body had begun to arrive elsewhere.
+    #[cold]
     pub(super) fn resume(&mut self, begun: Begun, thread: &mut Thread, at: Place<'_>) -> Next {
         let Begun { head: mut bytes, body } = begun;
         let mut head = thread.head.take().unwrap_or_default();
@@ -236,19 +237,11 @@ impl Connection {
             }
         };
         self.hops = 0;
-        let request = Request {
-            plugin,
-            route: &route,
-            head: &mut head,
-            head_bytes: &bytes,
-            rest: &[],
-            id: thread.request_id,
-            gives_id: thread.worker.config().request_id != RequestIds::Off,
-            started: thread.worker.access_log.shows_times().then(Instant::now),
-        };
-        let input = Input::memory(Vec::new(), self.socket.clone(), true);
+        let request =
+            Request { plugin, route: &route, head: &mut head, head_bytes: &bytes, rest: &[] };
+        thread.started = thread.worker.access_log.shows_times().then(Instant::now);
         let began = thread.worker.clock.tick();
-        let exchange = Exchange::begin(self, request, input, began, thread, at);
+        let exchange = Exchange::begin(self, request, began, thread, at);
         self.phase = Phase::Body(Box::new(match body {
             ArrivedBody::None => Receiving::new(exchange, BodyDecoder::complete()),
             ArrivedBody::Memory(bytes, decoder) => {

@@ -148,11 +148,26 @@ impl Output {
     /// The connection is broken, or a file is shorter than was promised: nothing can be sent on
     /// it any more.
     pub fn send(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
+        if matches!(self.tail, Tail::None) {
+            return self.send_encoded(socket);
+        }
         let before = self.left();
         Ok(match self.send_some(socket)? {
             Sent::Blocked { .. } => Sent::Blocked { moved: before.saturating_sub(self.left()) },
             sent => sent,
         })
+    }
+
+    /// The same, where nothing follows: of most answers.
+    fn send_encoded(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {
+        let before = self.position;
+        let sent = send_bytes(socket, &self.bytes, &mut self.position)?;
+        if sent != Sent::All {
+            return Ok(Sent::Blocked { moved: (self.position - before) as u64 });
+        }
+        self.bytes.clear();
+        self.position = 0;
+        Ok(sent)
     }
 
     fn send_some(&mut self, socket: &OwnedFd) -> std::io::Result<Sent> {

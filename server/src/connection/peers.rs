@@ -18,6 +18,7 @@ use crate::worker::event_loop::Thread;
 impl Connection {
     /// Takes the PROXY header in front of the first request. What is wrong with it is answered with
     /// the end of the connection: who is there does not speak HTTP yet.
+    #[cold]
     pub(super) fn take_proxy_header(&mut self, bytes: &[u8], thread: &Thread) -> Taken {
         let is_trusted =
             self.peer().is_some_and(|peer| thread.worker.config().proxies.trusts(peer));

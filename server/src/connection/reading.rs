@@ -47,11 +47,6 @@ pub(super) struct Request<'r> {
     pub head_bytes: &'r [u8],
     /// What has arrived behind the head.
     pub rest: &'r [u8],
-    pub id: RequestId,
-    /// The plugin sees the id.
-    pub gives_id: bool,
-    /// For the access log.
-    pub started: Option<Instant>,
 }
 
 /// What became of the first request in a buffer.
@@ -92,8 +87,10 @@ impl Connection {
 
     fn read_into(&mut self, buffer: &mut [u8], thread: &mut Thread, at: Place<'_>) -> Next {
         let mut filled = self.input.len();
-        buffer[..filled].copy_from_slice(&self.input);
-        self.input.clear();
+        if filled > 0 {
+            buffer[..filled].copy_from_slice(&self.input);
+            self.input.clear();
+        }
         let mut start = 0;
         let mut requests = 0;
         loop {
@@ -130,9 +127,11 @@ impl Connection {
                 self.keep(&buffer[start..filled]);
                 return self.rest(is_full_batch && start < filled, thread, at);
             }
-            buffer.copy_within(start..filled, 0);
-            filled -= start;
-            start = 0;
+            if start > 0 {
+                buffer.copy_within(start..filled, 0);
+                filled -= start;
+                start = 0;
+            }
             match self.read(&mut buffer[filled..]) {
                 Ok(0) => {
                     // A request that is not whole has nobody left to answer to.
@@ -257,11 +256,8 @@ impl Connection {
         let (head_bytes, rest) = bytes.split_at(head.length);
         let answer = match target {
             Target::Plugin(plugin, route) => {
-                let gives_id = thread.worker.config().request_id != RequestIds::Off;
-                let (id, started) = (thread.request_id, thread.started);
-                let request =
-                    Request { plugin, route, head, head_bytes, rest, id, gives_id, started };
                 self.hops = 0;
+                let request = Request { plugin, route, head, head_bytes, rest };
                 return self.call(request, thread, at);
             }
             Target::Page { status, detail } => respond::page(*status, *detail),
@@ -296,33 +292,46 @@ impl Connection {
             self.refuse_request(thread, &RequestError::BodyTooLarge, head_bytes);
             return Taken::Last;
         }
-        let length = head_bytes.len();
-        let decoder = BodyDecoder::new(head.framing, limit);
+        let (length, framing, expects_continue) =
+            (head_bytes.len(), head.framing, head.expects_continue);
+        let (rest, streams) = (*rest, plugin.streams_input());
         let may_send = self.output.is_empty();
         let began = thread.worker.clock.tick();
         self.patience = Patience::default();
         let timeout = thread.worker.config().timeouts.total;
         self.request_end = timeout.map_or(0, |timeout| thread.worker.clock.deadline(timeout));
         let socket = self.socket.clone();
-        if plugin.streams_input() {
-            let all = length + rest.len();
-            let input =
-                Input::stream(rest.to_vec(), decoder, socket, may_send, head.expects_continue);
-            self.phase = Phase::Exchange(Exchange::begin(self, request, input, began, thread, at));
-            return Taken::Phase(all);
+        let mut exchange = Exchange::begin(self, request, began, thread, at);
+        let input = &mut exchange.call.input;
+        if streams {
+            let decoder = BodyDecoder::new(framing, limit);
+            *input = Input::stream(rest.to_vec(), decoder, socket, may_send, expects_continue);
+            self.phase = Phase::Exchange(exchange);
+            return Taken::Phase(length + rest.len());
         }
-        let must_continue = head.expects_continue && rest.is_empty();
-        let has_body = head.framing != Framing::None;
-        let input = Input::memory(Vec::new(), socket, may_send);
-        let exchange = Exchange::begin(self, request, input, began, thread, at);
-        if !has_body {
+        if framing == Framing::None {
+            input.begin(socket, may_send);
             return self.run_exchange(exchange, length, thread, at);
         }
-        if must_continue {
+        if expects_continue && rest.is_empty() {
             self.output.bytes.extend_from_slice(CONTINUE);
         }
-        self.phase = Phase::Body(Box::new(Receiving::new(exchange, decoder)));
-        Taken::Phase(length)
+        let mut receiving = Receiving::new(exchange, BodyDecoder::new(framing, limit));
+        match receiving.push(rest, thread.worker.config().limits.body_memory) {
+            // A short body has come with its head.
+            Ok((used, true)) => {
+                let exchange = receiving.complete(socket, may_send);
+                self.run_exchange(exchange, length + used, thread, at)
+            }
+            Ok((used, false)) => {
+                self.phase = Phase::Body(Box::new(receiving));
+                Taken::Phase(length + used)
+            }
+            Err(failure) => {
+                self.refuse_body(thread, failure, receiving.head());
+                Taken::Last
+            }
+        }
     }
 
     /// Runs a request that has all its input. Most of them end here, at once.
@@ -349,9 +358,15 @@ impl Connection {
         let sent = self.encode_answer(answer, head, is_head, &id, thread);
         let total = thread.started.take().map(|started| started.elapsed()).unwrap_or_default();
         let times = Times { total, ..Times::default() };
-        let answered =
-            Answered { head, head_bytes, status, sent, request_id: id, plugin: None, times };
-        thread.log(self, &answered);
+        thread.log(self, || Answered {
+            head,
+            head_bytes,
+            status,
+            sent,
+            request_id: id,
+            plugin: None,
+            times,
+        });
     }
 
     /// Says how long the body is.
@@ -407,6 +422,7 @@ impl Connection {
 
     /// A request that cannot be understood ends the connection: where the next one begins is
     /// not certain. It begins with `bytes`.
+    #[cold]
     pub(super) fn refuse_request(
         &mut self,
         thread: &mut Thread,
@@ -418,6 +434,7 @@ impl Connection {
     }
 
     /// The same for any reason. More of it may be on its way.
+    #[cold]
     pub(super) fn refuse(
         &mut self,
         thread: &mut Thread,

@@ -3,7 +3,8 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -27,15 +28,16 @@ pub(super) struct Receiving {
 }
 
 /// Why receiving ended early.
-enum Failure {
+pub(super) enum Failure {
     Request(RequestError),
     /// The temporary file.
     Storage(std::io::Error),
 }
 
 impl Receiving {
-    pub(super) fn new(exchange: Box<Exchange>, decoder: BodyDecoder) -> Self {
-        Self::resumed(exchange, decoder, Vec::new(), None)
+    pub(super) fn new(mut exchange: Box<Exchange>, decoder: BodyDecoder) -> Self {
+        let memory = exchange.call.input.take_memory();
+        Self::resumed(exchange, decoder, memory, None)
     }
 
     /// One that began in another process, with what had arrived there.
@@ -67,7 +69,11 @@ impl Receiving {
     }
 
     /// Decodes `bytes`; says how many were used and whether the body is complete.
-    fn push(&mut self, bytes: &[u8], memory_limit: usize) -> Result<(usize, bool), Failure> {
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        memory_limit: usize,
+    ) -> Result<(usize, bool), Failure> {
         let mut position = 0;
         loop {
             let step = self.decoder.step(&bytes[position..]).map_err(Failure::Request)?;
@@ -79,6 +85,16 @@ impl Receiving {
                 return Ok((position, done));
             }
         }
+    }
+
+    /// The request with its whole body.
+    pub(super) fn complete(self, socket: Arc<OwnedFd>, may_send: bool) -> Box<Exchange> {
+        let Self { mut exchange, memory, file, .. } = self;
+        exchange.call.input = match file {
+            Some(file) => Input::file(file, socket, may_send),
+            None => Input::memory(memory, socket, may_send),
+        };
+        exchange
     }
 }
 
@@ -108,7 +124,7 @@ impl Connection {
     /// Takes what has arrived of a body; runs the request when it is complete.
     pub(super) fn receive(
         &mut self,
-        mut receiving: Box<Receiving>,
+        receiving: Box<Receiving>,
         thread: &mut Thread,
         at: Place<'_>,
     ) -> Next {
@@ -118,55 +134,65 @@ impl Connection {
         {
             return Next::Verdict(verdict);
         }
-        let limit = thread.worker.config().limits.body_memory;
-        let mut bytes = std::mem::take(&mut self.input);
+        let kept = std::mem::take(&mut self.input);
         let mut buffer = std::mem::take(&mut thread.input);
-        let next = loop {
-            match receiving.push(&bytes, limit) {
-                Ok((used, true)) => {
-                    self.input = bytes.split_off(used);
-                    break self.start_received(*receiving);
-                }
-                Ok((used, false)) => drop(bytes.drain(..used)),
-                Err(failure) => break self.refuse_body(thread, failure, receiving.head()),
-            }
-            if !self.is_readable {
-                let config = thread.worker.config();
-                let (timeout, rate) = (config.timeouts.body, config.limits.body_rate);
-                let clock = &thread.worker.clock;
-                self.wait_until(receiving.patience.deadline(clock, timeout, rate), at);
-                self.input = bytes;
-                self.phase = Phase::Body(receiving);
-                break Next::Verdict(Verdict::Wait);
-            }
-            match self.read(&mut buffer) {
-                // The client left before its request was whole.
-                Ok(0) => break Next::Verdict(Verdict::Close),
-                Ok(count) => {
-                    receiving.patience.saw(&thread.worker.clock, count as u64);
-                    bytes.extend_from_slice(&buffer[..count]);
-                }
-                Err(Errno::AGAIN) => {}
-                Err(_) => break Next::Verdict(Verdict::Close),
-            }
-        };
+        let next = self.receive_into(receiving, &kept, &mut buffer, thread, at);
         thread.input = buffer;
         next
     }
 
-    fn start_received(&mut self, receiving: Receiving) -> Next {
-        let Receiving { mut exchange, memory, file, .. } = receiving;
-        let socket = self.socket.clone();
-        let input = match file {
-            Some(file) => Input::file(file, socket, true),
-            None => Input::memory(memory, socket, true),
-        };
-        exchange.set_input(input);
-        self.phase = Phase::Exchange(exchange);
-        Next::Go
+    /// The same, beginning with what was `kept`.
+    fn receive_into(
+        &mut self,
+        mut receiving: Box<Receiving>,
+        kept: &[u8],
+        buffer: &mut [u8],
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Next {
+        let config = thread.worker.config();
+        let mut arrived = kept;
+        loop {
+            match receiving.push(arrived, config.limits.body_memory) {
+                Ok((used, true)) => {
+                    self.input.extend_from_slice(&arrived[used..]);
+                    self.phase = Phase::Exchange(receiving.complete(self.socket(), true));
+                    return Next::Go;
+                }
+                // All of it is used.
+                Ok((_, false)) => {}
+                Err(failure) => {
+                    self.refuse_body(thread, failure, receiving.head());
+                    return Next::Go;
+                }
+            }
+            if !self.is_readable {
+                let (timeout, rate) = (config.timeouts.body, config.limits.body_rate);
+                let clock = &thread.worker.clock;
+                self.wait_until(receiving.patience.deadline(clock, timeout, rate), at);
+                self.phase = Phase::Body(receiving);
+                return Next::Verdict(Verdict::Wait);
+            }
+            arrived = match self.read(buffer) {
+                // The client left before its request was whole.
+                Ok(0) => return Next::Verdict(Verdict::Close),
+                Ok(count) => {
+                    receiving.patience.saw(&thread.worker.clock, count as u64);
+                    &buffer[..count]
+                }
+                Err(Errno::AGAIN) => &[],
+                Err(_) => return Next::Verdict(Verdict::Close),
+            };
+        }
     }
 
-    fn refuse_body(&mut self, thread: &mut Thread, failure: Failure, head: &[u8]) -> Next {
+    #[cold]
+    pub(super) fn refuse_body(
+        &mut self,
+        thread: &mut Thread,
+        failure: Failure,
+        head: &[u8],
+    ) -> Next {
         match failure {
             Failure::Request(error) => self.refuse_request(thread, &error, head),
             Failure::Storage(error) => {

@@ -10,12 +10,12 @@ use super::reading::Request;
 use super::writer::Writer;
 use super::{Connection, Place};
 use crate::access_log::Times;
+use crate::config::RequestIds;
 use crate::http::head::{Framing, Version};
 use crate::http::request_id::{self, RequestId};
 use crate::plugin::Plugin;
 use crate::plugin::call::Call;
 use crate::plugin::facts::{Facts, Texts};
-use crate::plugin::input::Input;
 use crate::worker::event_loop::Thread;
 
 /// Bytes of a head that a finished exchange keeps room for.
@@ -26,7 +26,6 @@ impl Exchange {
     pub(super) fn begin(
         connection: &mut Connection,
         request: Request<'_>,
-        input: Input,
         began: u32,
         thread: &mut Thread,
         at: Place<'_>,
@@ -35,8 +34,11 @@ impl Exchange {
             Some(spare) => spare,
             None => Box::new(Self::new(request.plugin)),
         };
-        exchange.fill(connection, request, input, at);
         exchange.began = began;
+        exchange.started = thread.started;
+        exchange.id = thread.request_id;
+        let gives_id = thread.worker.config().request_id != RequestIds::Off;
+        exchange.fill(connection, request, gives_id, at);
         exchange
     }
 
@@ -45,6 +47,7 @@ impl Exchange {
             call: Call::new(plugin),
             bytes: Vec::new(),
             head: Box::default(),
+            is_head: false,
             admission: Admission::Outside,
             stage: Stage::Start,
             writer: Writer::Gathering(Vec::new()),
@@ -69,16 +72,16 @@ impl Exchange {
         &mut self,
         connection: &mut Connection,
         request: Request<'_>,
-        input: Input,
+        gives_id: bool,
         at: Place<'_>,
     ) {
-        let Request { plugin, route, head, head_bytes, id, gives_id, started, .. } = request;
+        let Request { plugin, route, head, head_bytes, .. } = request;
         self.bytes.extend_from_slice(head_bytes);
         mem::swap(&mut self.head, head);
-        (self.id, self.started) = (id, started);
+        self.is_head = self.head.method.of(&self.bytes) == b"HEAD";
         if gives_id {
             // Behind the head, whose length says where it ends.
-            self.head.set_field(&mut self.bytes, request_id::FIELD, id.as_bytes());
+            self.head.set_field(&mut self.bytes, request_id::FIELD, self.id.as_bytes());
         }
         self.client = self.head.client.map(|client| client.to_string().into_boxed_str());
         let (head, bytes) = (&self.head, &self.bytes[..]);
@@ -110,7 +113,7 @@ impl Exchange {
                 .iter()
                 .map(|(name, value)| (name.as_bytes(), &path[value.clone()])),
         };
-        self.call.begin(plugin, &texts, facts, input);
+        self.call.begin(plugin, &texts, facts);
         self.call_ticks = route.call_ticks.unwrap_or(plugin.call_ticks);
     }
 
@@ -121,13 +124,7 @@ impl Exchange {
         self.bytes.shrink_to(KEPT);
         self.admission = Admission::Outside;
         self.stage = Stage::Start;
-        self.writer = match mem::replace(&mut self.writer, Writer::Discard) {
-            Writer::Gathering(mut gathered) => {
-                gathered.clear();
-                Writer::Gathering(gathered)
-            }
-            _ => Writer::Gathering(Vec::new()),
-        };
+        self.writer = Writer::Gathering(Vec::new());
         self.is_woken = false;
         self.is_aborted = false;
         self.status = 0;

@@ -98,6 +98,7 @@ impl Connection {
 
     /// The plugin broke its contract. Before the first byte the client gets 500; after it the
     /// connection is cut, so that what it has does not look whole.
+    #[cold]
     pub(super) fn fail(&mut self, exchange: &mut Exchange, reason: &str, thread: &Thread) {
         let name = &exchange.call.plugin().name;
         let target = exchange.head.target.of(&exchange.bytes).escape_ascii();
@@ -110,6 +111,7 @@ impl Connection {
     }
 
     /// A parked answer has waited too long: for the client's bytes, or for the plugin's wake.
+    #[cold]
     pub(super) fn give_up(&mut self, exchange: &mut Exchange, thread: &Thread) {
         if exchange.is_starved() {
             return self.break_off(exchange, 408, None, thread);
@@ -125,12 +127,14 @@ impl Connection {
     }
 
     /// The time for the whole request is over, and the plugin has not even begun.
+    #[cold]
     pub(super) fn give_up_turn(&mut self, exchange: &mut Exchange, thread: &Thread, at: Place<'_>) {
         if self.request_end != 0 && exchange.withdraw(thread, at) {
             self.answer_instead(exchange, thread, 503, None);
         }
     }
 
+    #[cold]
     fn break_off(
         &mut self,
         exchange: &mut Exchange,
@@ -149,6 +153,7 @@ impl Connection {
     }
 
     /// Answers in the plugin's place; nothing has been sent. The reason is shown in `dev`.
+    #[cold]
     pub(super) fn answer_instead(
         &mut self,
         exchange: &mut Exchange,
@@ -299,6 +304,7 @@ impl Connection {
     }
 
     /// A compressor that cannot go on leaves a body that cannot either.
+    #[cold]
     fn lose_coder(&mut self, exchange: &mut Exchange, error: &io::Error, thread: &Thread) {
         tracing::error!("cannot go on compressing request {:x}: {error}", exchange.call.id());
         self.break_off(exchange, 500, None, thread);
@@ -306,6 +312,7 @@ impl Connection {
 }
 
 /// Extra bytes would be taken for the next answer (PEP 3333, "Handling the Content-Length Header").
+#[cold]
 pub(super) fn warn_of_excess(exchange: &Exchange) {
     let plugin = exchange.call.plugin();
     tracing::warn!(

@@ -153,9 +153,9 @@ fn prepare(
     // There is no client: what would be sent to it at once goes nowhere.
     let nowhere = File::options().read(true).write(true).open("/dev/null");
     let nowhere = nowhere.map_err(|error| format!("cannot open /dev/null: {error}"))?;
-    let input = Input::memory(body, Arc::new(OwnedFd::from(nowhere)), false);
     let mut call = Call::new(plugin);
-    call.begin(plugin, &texts, facts, input);
+    call.input = Input::memory(body, Arc::new(OwnedFd::from(nowhere)), false);
+    call.begin(plugin, &texts, facts);
     Ok(call)
 }
 

@@ -1,8 +1,8 @@
 //! A request body out of the bytes of a connection (RFC 9112 §6, §7.1), in pieces of any size.
 
+use super::characters::{is_text, is_token};
 use super::head::Framing;
 use super::request_error::RequestError;
-use super::response::{is_text, is_token};
 
 /// Bytes of all chunk extensions of a body together; they are passed over. Without a limit a client
 /// could make the server read far more than the body that it announces.

@@ -5,7 +5,7 @@ use super::response::ResponseHead;
 impl ResponseHead {
     /// The values of all fields of that name.
     pub fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
-        lines(&self.fields).filter_map(move |line| value_of(line, name))
+        lines(self.fields()).filter_map(move |line| value_of(line, name))
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -17,12 +17,12 @@ impl ResponseHead {
         if !self.has(name) {
             return;
         }
-        let mut kept = Vec::with_capacity(self.fields.len());
-        for line in lines(&self.fields).filter(|line| value_of(line, name).is_none()) {
+        let mut kept = Vec::with_capacity(self.fields().len());
+        for line in lines(self.fields()).filter(|line| value_of(line, name).is_none()) {
             kept.extend_from_slice(line);
             kept.extend_from_slice(b"\r\n");
         }
-        self.fields = kept;
+        self.set_fields(&kept);
     }
 
     /// The body that was measured is not the one that is sent.

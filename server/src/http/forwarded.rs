@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::response::{is_text, is_token};
+use super::characters::{is_text, is_token};
 use super::target::check_authority;
 
 /// What is known of the client.

@@ -2,8 +2,8 @@
 //! access log tells of it, and HEAD is answered without a body even then (RFC 9110 §9.3.2). Nothing
 //! else is concluded from it.
 
+use super::characters::is_token;
 use super::head::{Head, Span, Version};
-use super::response::is_token;
 
 /// No more of a target is of interest.
 const TARGET: usize = 2048;

@@ -1,15 +1,14 @@
 //! A request head, checked as RFC 9112 says: what is ambiguous is refused, nothing is repaired.
 //!
-//! `httparse` reads the lines; what they mean, and whether they may stand together, is decided
+//! `lines` reads the lines; what they mean, and whether they may stand together, is decided
 //! here. All positions are offsets, so that the bytes may be moved.
 
 use std::fmt;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
 use super::forwarded::Told;
+use super::lines::{self, Stop};
 use super::request_error::RequestError;
-use super::response::is_token;
 use super::target::{self, Form};
 use crate::config::Limits;
 
@@ -34,6 +33,10 @@ impl Span {
     pub(super) fn new(start: usize, end: usize) -> Self {
         // A head is no longer than `limits.head`, far below 4 GiB.
         Self { start: start as u32, end: end as u32 }
+    }
+
+    pub(super) fn length(&self) -> usize {
+        (self.end - self.start) as usize
     }
 
     /// Where `part`, a slice of `whole`, lies in it.
@@ -92,6 +95,9 @@ pub struct Head {
     pub client: Option<SocketAddr>,
     /// A trusted proxy has said that the client came by https.
     pub is_https: bool,
+    /// The last authority that was found to be one, here or for an earlier request: nearly all
+    /// requests name the same.
+    known_authority: Vec<u8>,
 }
 
 impl Head {
@@ -134,7 +140,8 @@ impl Head {
     fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        *self = Self { fields, ..Self::default() };
+        let known_authority = std::mem::take(&mut self.known_authority);
+        *self = Self { fields, known_authority, ..Self::default() };
     }
 }
 
@@ -152,18 +159,14 @@ pub enum Parsed {
 pub fn parse(bytes: &mut [u8], limits: &Limits, head: &mut Head) -> Result<Parsed, RequestError> {
     head.clear();
     let Some(begin) = skip_empty_lines(bytes)? else { return Ok(Parsed::Incomplete) };
-    let Some(ends) = find_ends(bytes, begin, limits)? else { return Ok(Parsed::Incomplete) };
-    let end = ends.head;
-    head.length = end;
-    if bytes[ends.line - 1] > b'1' {
-        // A later HTTP/1.x: to be taken as the latest known one (RFC 9110 §2.5).
-        bytes[ends.line - 1] = b'1';
+    let window = bytes.len().min(begin + limits.head);
+    match read_lines(&mut bytes[..window], begin, limits, head) {
+        Ok(()) => {}
+        Err(Stop::More) if window == begin + limits.head => return Err(RequestError::HeadTooLarge),
+        Err(Stop::More) => return Ok(Parsed::Incomplete),
+        Err(Stop::Wrong(error)) => return Err(error),
     }
-    read_lines(&bytes[..end], begin, limits, head)?;
-    for (name, _) in &head.fields {
-        bytes[name.start as usize..name.end as usize].make_ascii_lowercase();
-    }
-    let bytes = &bytes[..end];
+    let bytes = &bytes[..head.length];
     let meaning = Meaning::of(head, bytes)?;
     read_target(head, bytes, meaning.host)?;
     head.framing = meaning.framing(head, bytes)?;
@@ -190,125 +193,36 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, RequestError> {
     Err(RequestError::Malformed("there are only empty lines"))
 }
 
-/// Where the first line and the head end, the line without its CR LF.
-struct Ends {
-    line: usize,
-    head: usize,
-}
-
-/// Finds the ends, and checks that lines end in CR LF (RFC 9112 §2.2 lets a lone LF pass; that is a
-/// way to smuggle) and what shows already in the first line. The same bytes give the same result
-/// however they are split over several arrivals: all that is looked at here is at the front.
-fn find_ends(bytes: &[u8], begin: usize, limits: &Limits) -> Result<Option<Ends>, RequestError> {
-    if !is_token(bytes[begin]) {
-        return Err(RequestError::Malformed(
-            "it does not begin with a method; this port speaks HTTP without TLS",
-        ));
-    }
-    let window = &bytes[..bytes.len().min(begin + limits.head)];
-    let mut first_line = None;
-    let mut line = begin;
-    for newline in memchr::memchr_iter(b'\n', &window[begin..]) {
-        let newline = begin + newline;
-        if first_line.is_none() {
-            check_length(newline - begin, limits)?;
-        }
-        if newline == begin || window[newline - 1] != b'\r' {
-            return Err(RequestError::BareNewline);
-        }
-        if newline - line == 1
-            && let Some(line) = first_line
-        {
-            return Ok(Some(Ends { line, head: newline + 1 }));
-        }
-        if window[newline - 2] == b'\r' {
-            // Else the end of the head could be waited for in vain behind such a line.
-            return Err(RequestError::Malformed("a line ends in CR CR LF"));
-        }
-        if first_line.is_none() {
-            check_version(&window[begin..newline - 1])?;
-            first_line = Some(newline - 1);
-        }
-        line = newline + 1;
-    }
-    if first_line.is_none() {
-        check_length(window.len() - begin, limits)?;
-    }
-    if window.len() < bytes.len() || window.len() - begin == limits.head {
-        return Err(RequestError::HeadTooLarge);
-    }
-    Ok(None)
-}
-
-/// Of the first line, or what has arrived of it.
-fn check_length(length: usize, limits: &Limits) -> Result<(), RequestError> {
-    // Method, two spaces, version and the line's end need some room beside the target.
-    if length > limits.target + 64 { Err(RequestError::TargetTooLong) } else { Ok(()) }
-}
-
-/// A first line ends in a version (RFC 9112 §2.3, §3); HTTP/0.9 has none, HTTP/2 begins with a line
-/// that only looks like a request (RFC 9113 §3.4).
-fn check_version(line: &[u8]) -> Result<(), RequestError> {
-    match line.last_chunk() {
-        Some([b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => Ok(()),
-        Some([b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
-            Err(RequestError::Version)
-        }
-        _ => Err(RequestError::Malformed("its first line does not end in an HTTP version")),
-    }
-}
-
+/// Reads the request line and the fields, up to the empty line.
 fn read_lines(
-    bytes: &[u8],
+    bytes: &mut [u8],
     begin: usize,
     limits: &Limits,
     head: &mut Head,
-) -> Result<(), RequestError> {
-    let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    let count = limits.headers.min(MAX_FIELDS);
-    let mut request = httparse::Request::new(&mut []);
-    let parsed = request.parse_with_uninit_headers(&bytes[begin..], &mut space[..count]);
-    match parsed {
-        Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => {
-            return Err(RequestError::Malformed("it has only one line, without a version"));
-        }
-        Err(error) => return Err(line_error(error)),
-    }
-    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
-    else {
-        return Err(RequestError::Malformed("its first line is not complete"));
+) -> Result<(), Stop> {
+    // Method, two spaces, version and the line's end need some room beside the target.
+    let longest = begin + limits.target + 64;
+    let (line, mut at) = match lines::request_line(&bytes[..bytes.len().min(longest)], begin) {
+        Err(Stop::More) if bytes.len() >= longest => return Err(RequestError::TargetTooLong.into()),
+        line => line?,
     };
-    if target.len() > limits.target {
-        return Err(RequestError::TargetTooLong);
+    head.method = line.method;
+    head.target = line.target;
+    head.version = line.version;
+    if line.target.length() > limits.target {
+        return Err(RequestError::TargetTooLong.into());
     }
-    head.method = Span::locate(method.as_bytes(), bytes);
-    head.target = Span::locate(target.as_bytes(), bytes);
-    head.version = if minor == 1 { Version::Http11 } else { Version::Http10 };
-    let fields = request.headers.iter().map(|field| {
-        let value = Span::locate(field.value.trim_ascii(), bytes);
-        (Span::locate(field.name.as_bytes(), bytes), value)
-    });
-    head.fields.extend(fields);
+    loop {
+        let (field, next) = lines::field_line(bytes, at)?;
+        at = next;
+        let Some(field) = field else { break };
+        if head.fields.len() >= limits.headers.min(MAX_FIELDS) {
+            return Err(RequestError::TooManyFields.into());
+        }
+        head.fields.push(field);
+    }
+    head.length = at;
     Ok(())
-}
-
-fn line_error(error: httparse::Error) -> RequestError {
-    match error {
-        httparse::Error::TooManyHeaders => RequestError::TooManyFields,
-        httparse::Error::HeaderName => RequestError::Malformed("the name of a field is not valid"),
-        httparse::Error::HeaderValue => {
-            RequestError::Malformed("the value of a field has a control character")
-        }
-        httparse::Error::NewLine => RequestError::Malformed("a line does not end in CR LF"),
-        // The version itself was looked at before: something stands between it and the target.
-        httparse::Error::Token | httparse::Error::Version => {
-            RequestError::Malformed("its first line is not a method, a target and a version")
-        }
-        httparse::Error::Status => RequestError::Malformed("it is not a request"),
-    }
 }
 
 fn read_target(head: &mut Head, bytes: &[u8], host: Option<Span>) -> Result<(), RequestError> {
@@ -341,7 +255,13 @@ fn read_target(head: &mut Head, bytes: &[u8], host: Option<Span>) -> Result<(), 
         }
         _ => {}
     }
-    target::check_authority(head.authority.of(bytes))
+    let authority = head.authority.of(bytes);
+    if authority != head.known_authority {
+        target::check_authority(authority)?;
+        head.known_authority.clear();
+        head.known_authority.extend_from_slice(authority);
+    }
+    Ok(())
 }
 
 /// What the fields say that the server itself obeys.

@@ -1,6 +1,7 @@
 //! HTTP/1.1 as pure functions: bytes in, requests out; responses in, bytes out. No sockets here.
 
 pub mod body;
+mod characters;
 pub mod coding;
 pub mod compress;
 pub mod conditional;
@@ -9,6 +10,7 @@ mod fields;
 pub mod forwarded;
 pub mod glimpse;
 pub mod head;
+mod lines;
 pub mod proxy_protocol;
 pub mod range;
 pub mod request_error;

@@ -40,29 +40,34 @@ impl RequestId {
 /// Makes ids; each thread has one of its own.
 #[derive(Debug)]
 pub struct Source {
-    /// Drawn anew by every thread of every process.
-    begin: u64,
-    count: u64,
+    /// Half of it is drawn anew by every thread of every process, half of it counts.
+    last: RequestId,
 }
 
 impl Default for Source {
     fn default() -> Self {
         // The standard library seeds it from the system's random numbers.
-        Self { begin: RandomState::new().build_hasher().finish(), count: 0 }
+        let begin = RandomState::new().build_hasher().finish();
+        let mut last = RequestId { length: 32, ..RequestId::default() };
+        last.bytes[..32].copy_from_slice(format!("{begin:016x}{:016x}", 0).as_bytes());
+        Self { last }
     }
 }
 
 impl Source {
     /// 32 hexadecimal digits that nobody else has made.
     pub fn make(&mut self) -> RequestId {
-        self.count += 1;
-        let mut id = RequestId { length: 32, ..RequestId::default() };
-        let number = u128::from(self.begin) << 64 | u128::from(self.count);
-        for (place, byte) in id.bytes.iter_mut().take(32).enumerate() {
-            let digit = (number >> (4 * (31 - place)) & 15) as usize;
-            *byte = b"0123456789abcdef"[digit];
+        for digit in self.last.bytes[16..32].iter_mut().rev() {
+            *digit = match *digit {
+                b'f' => b'0',
+                b'9' => b'a',
+                digit => digit + 1,
+            };
+            if *digit != b'0' {
+                break;
+            }
         }
-        id
+        self.last
     }
 }
 
@@ -77,6 +82,9 @@ mod tests {
         assert!(ids.iter().all(|id| id.as_bytes().len() == 32));
         assert_ne!(ids[0].as_bytes(), ids[1].as_bytes());
         assert_ne!(ids[0].as_bytes()[..16], ids[2].as_bytes()[..16]);
+        let counted = |id: &RequestId| str::from_utf8(&id.as_bytes()[16..]).unwrap().to_owned();
+        let more: Vec<_> = (3..=0x1234).map(|number| (number, source.make())).collect();
+        assert!(more.iter().all(|(number, id)| counted(id) == format!("{number:016x}")));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::characters::{all_tokens, text_length};
 use super::compress::Encoder;
 use super::head::Version;
 use super::status;
@@ -57,10 +58,10 @@ pub enum HeadError {
 #[derive(Clone, Debug, Default)]
 pub struct ResponseHead {
     status: u16,
-    /// With the line's end, as is all that is sent.
-    status_line: Vec<u8>,
-    /// Complete field lines.
-    pub(super) fields: Vec<u8>,
+    /// The status line and the field lines, each with its end.
+    lines: Vec<u8>,
+    /// Where the field lines begin.
+    fields_begin: usize,
     pub(super) content_length: Option<u64>,
     has_date: bool,
     has_server: bool,
@@ -71,17 +72,33 @@ impl ResponseHead {
     pub fn new(code: u16) -> Self {
         let mut head = Self { status: code, ..Self::default() };
         // Writing to memory does not fail.
-        let _ = write!(head.status_line, "HTTP/1.1 {code} {}\r\n", status::reason(code));
+        let _ = write!(head.lines, "HTTP/1.1 {code} {}\r\n", status::reason(code));
+        head.fields_begin = head.lines.len();
         head
+    }
+
+    /// Becomes the same as `other`, in its own memory.
+    pub fn copy_from(&mut self, other: &Self) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clone_from(&other.lines);
+        *self = Self { lines, ..*other };
+    }
+
+    /// Complete field lines.
+    pub(super) fn fields(&self) -> &[u8] {
+        &self.lines[self.fields_begin..]
+    }
+
+    pub(super) fn set_fields(&mut self, fields: &[u8]) {
+        self.lines.truncate(self.fields_begin);
+        self.lines.extend_from_slice(fields);
     }
 
     /// Forgets everything but its memory.
     pub fn clear(&mut self) {
-        let mut status_line = std::mem::take(&mut self.status_line);
-        let mut fields = std::mem::take(&mut self.fields);
-        status_line.clear();
-        fields.clear();
-        *self = Self { status_line, fields, ..Self::default() };
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        *self = Self { lines, ..Self::default() };
     }
 
     /// Begins anew with this status, as `200 OK` or `200`.
@@ -93,7 +110,7 @@ impl ResponseHead {
         if !code.iter().all(u8::is_ascii_digit) || !(b'1'..=b'5').contains(&code[0]) {
             return Err(HeadError::Status);
         }
-        if !(reason.is_empty() || reason[0] == b' ') || !reason.iter().all(|b| is_text(*b)) {
+        if !(reason.is_empty() || reason[0] == b' ') || text_length(reason) < reason.len() {
             return Err(HeadError::Status);
         }
         self.clear();
@@ -101,10 +118,10 @@ impl ResponseHead {
         // The version is the highest the server conforms to, whatever the request's
         // (RFC 9110 §2.5).
         let end: &[u8] = if reason.is_empty() { b" \r\n" } else { b"\r\n" };
-        self.status_line.reserve(status.len() + 16);
-        self.status_line.extend_from_slice(b"HTTP/1.1 ");
-        self.status_line.extend_from_slice(status);
-        self.status_line.extend_from_slice(end);
+        self.lines.extend_from_slice(b"HTTP/1.1 ");
+        self.lines.extend_from_slice(status);
+        self.lines.extend_from_slice(end);
+        self.fields_begin = self.lines.len();
         Ok(())
     }
 
@@ -113,21 +130,21 @@ impl ResponseHead {
     /// # Errors
     /// One of the others of `HeadError`; nothing is changed.
     pub fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
-        if name.is_empty() || !all_are(TOKEN, name) {
+        if name.is_empty() || !all_tokens(name) {
             return Err(HeadError::Name);
         }
-        if !all_are(TEXT, value) {
+        if text_length(value) < value.len() {
             return Err(HeadError::Value);
         }
         let value = value.trim_ascii();
         if self.takes_specially(name, value)? {
             return Ok(());
         }
-        self.fields.reserve(name.len() + value.len() + 4);
-        self.fields.extend_from_slice(name);
-        self.fields.extend_from_slice(b": ");
-        self.fields.extend_from_slice(value);
-        self.fields.extend_from_slice(b"\r\n");
+        self.lines.reserve(name.len() + value.len() + 4);
+        self.lines.extend_from_slice(name);
+        self.lines.extend_from_slice(b": ");
+        self.lines.extend_from_slice(value);
+        self.lines.extend_from_slice(b"\r\n");
         Ok(())
     }
 
@@ -173,8 +190,7 @@ impl ResponseHead {
 
     /// Appends an interim response (RFC 9110 §15.2).
     pub fn encode_interim_into(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.status_line);
-        out.extend_from_slice(&self.fields);
+        out.extend_from_slice(&self.lines);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -190,10 +206,8 @@ impl ResponseHead {
         server: &[u8],
     ) {
         // All that may follow fits into this: below, nothing is made larger.
-        let own = self.status_line.len() + self.fields.len();
-        out.reserve(own + date.len() + server.len() + 96);
-        out.extend_from_slice(&self.status_line);
-        out.extend_from_slice(&self.fields);
+        out.reserve(self.lines.len() + date.len() + server.len() + 96);
+        out.extend_from_slice(&self.lines);
         if !self.has_date {
             out.extend_from_slice(date);
         }
@@ -242,40 +256,6 @@ fn parse_length(value: &[u8]) -> Option<u64> {
     }
     let length: u64 = std::str::from_utf8(value).ok()?.parse().ok()?;
     i64::try_from(length).ok().map(|_| length)
-}
-
-const TOKEN: u8 = 1;
-const TEXT: u8 = 2;
-
-/// What each byte may be part of.
-static CLASSES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let c = byte as u8;
-        let is_token = matches!(c, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
-            || matches!(c, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.')
-            || matches!(c, b'^' | b'_' | b'`' | b'|' | b'~');
-        let is_text = matches!(c, b'\t' | b' '..=b'~' | 0x80..);
-        table[byte] = if is_token { TOKEN } else { 0 } | if is_text { TEXT } else { 0 };
-        byte += 1;
-    }
-    table
-};
-
-/// Looks at every byte, whatever it finds: that takes half the time of stopping at the first.
-fn all_are(class: u8, bytes: &[u8]) -> bool {
-    bytes.iter().fold(class, |all, byte| all & CLASSES[usize::from(*byte)]) != 0
-}
-
-/// A character of a token (RFC 9110 §5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
-    CLASSES[usize::from(byte)] & TOKEN != 0
-}
-
-/// A character of a field value or a reason phrase (RFC 9110 §5.5, RFC 9112 §4).
-pub(super) fn is_text(byte: u8) -> bool {
-    CLASSES[usize::from(byte)] & TEXT != 0
 }
 
 /// A whole answer of the server's own.

@@ -15,6 +15,7 @@ use csgi::raw;
 use super::Plugin;
 use super::facts::{Facts, Texts, misleads_languages};
 use super::fence::Borrowed;
+use super::given_head::GivenHead;
 use super::host::{Face, text};
 use super::input::Input;
 use super::unwind::{Thrown, guard};
@@ -51,8 +52,8 @@ pub struct Call {
     headers: Vec<raw::Header>,
     variables: Vec<raw::Header>,
     pub head: ResponseHead,
-    /// The head that is being given.
-    draft: ResponseHead,
+    /// The head that was given last, for this request or an earlier one.
+    given: GivenHead,
     head_given: bool,
     /// The head, or the first bytes after it, are on their way.
     pub head_sent: bool,
@@ -108,7 +109,7 @@ impl Call {
             headers: Vec::new(),
             variables: Vec::new(),
             head: ResponseHead::default(),
-            draft: ResponseHead::default(),
+            given: GivenHead::default(),
             head_given: false,
             head_sent: false,
             interim: Vec::new(),
@@ -132,7 +133,6 @@ impl Call {
             impl Iterator<Item = (&'a [u8], &'a [u8])>,
             impl Iterator<Item = (&'a [u8], &'a [u8])>,
         >,
-        input: Input,
     ) {
         let pair =
             |(name, value): (&[u8], &[u8])| raw::Header { name: text(name), value: text(value) };
@@ -168,7 +168,6 @@ impl Call {
             variable_count: self.variables.len(),
         };
         self.plugin = plugin;
-        self.input = input;
     }
 
     /// The request is over: nothing of it is kept but memory.
@@ -182,7 +181,7 @@ impl Call {
         self.head_given = false;
         self.head_sent = false;
         self.interim.clear();
-        self.input = Input::none();
+        self.input.end();
         self.made = None;
         self.was_made = false;
     }
@@ -377,41 +376,35 @@ unsafe extern "C" fn start_response(
 
 impl Call {
     fn take_head(&mut self, status: &[u8], headers: &[raw::Header]) -> i32 {
-        // Aside, because a head that is refused changes nothing.
-        let draft = &mut self.draft;
-        if draft.start(status).is_err() {
-            return raw::ERROR;
-        }
-        if draft.status() == 101 && self.env.flags & raw::ENV_UPGRADE == 0 {
-            return raw::ERROR;
-        }
-        for header in headers {
-            if header.name.ptr.is_null() || (header.value.ptr.is_null() && header.value.len > 0) {
-                return raw::ERROR;
+        // Kept aside, because a head that is refused changes nothing.
+        let fields =
+            headers.iter().map(|header| Some((bytes_of(&header.name)?, bytes_of(&header.value)?)));
+        let Ok(given) = self.given.take(status, fields) else { return raw::ERROR };
+        match given.status() {
+            101 if self.env.flags & raw::ENV_UPGRADE == 0 => return raw::ERROR,
+            101 => self.input.become_raw(),
+            100..200 => {
+                if self.env.http_version >= 11 {
+                    given.encode_interim_into(&mut self.interim);
+                    self.input.send_interim(&mut self.interim);
+                }
+                return raw::OK;
             }
-            let slice = |text: raw::Str| match text.len {
-                0 => &[][..],
-                // SAFETY: not null (checked above), `len` bytes by contract, for this call.
-                _ => unsafe { std::slice::from_raw_parts(text.ptr.cast::<u8>(), text.len) },
-            };
-            if draft.field(slice(header.name), slice(header.value)).is_err() {
-                return raw::ERROR;
-            }
+            _ => {}
         }
-        let status = draft.status();
-        if (100..200).contains(&status) && status != 101 {
-            if self.env.http_version >= 11 {
-                draft.encode_interim_into(&mut self.interim);
-                self.input.send_interim(&mut self.interim);
-            }
-            return raw::OK;
-        }
-        if status == 101 {
-            self.input.become_raw();
-        }
-        std::mem::swap(&mut self.head, &mut self.draft);
+        self.head.copy_from(given);
         self.head_given = true;
         raw::OK
+    }
+}
+
+/// The bytes of a text in a header that is being given; `None`: it points nowhere.
+fn bytes_of(text: &raw::Str) -> Option<&[u8]> {
+    match text.len {
+        0 => Some(&[]),
+        _ if text.ptr.is_null() => None,
+        // SAFETY: not null, `len` bytes by contract, for this call: the header lives no longer.
+        _ => Some(unsafe { std::slice::from_raw_parts(text.ptr.cast::<u8>(), text.len) }),
     }
 }
 

@@ -71,6 +71,36 @@ impl Input {
         }
     }
 
+    /// For a request without a body, or with one that is not here yet; in the memory of the last one.
+    pub fn begin(&mut self, socket: Arc<OwnedFd>, may_send: bool) {
+        self.socket = Some(socket);
+        self.may_send = may_send;
+    }
+
+    /// The request is over: nothing of it is kept but memory.
+    pub fn end(&mut self) {
+        match &mut self.source {
+            Source::Memory(bytes) => {
+                bytes.clear();
+                bytes.shrink_to(READ_SIZE);
+            }
+            Source::File(_) | Source::Stream(_) => self.source = Source::Memory(Vec::new()),
+        }
+        self.position = 0;
+        self.socket = None;
+        self.expects_continue = false;
+        self.count = 0;
+        self.starved = false;
+    }
+
+    /// Memory for a body that is on its way.
+    pub fn take_memory(&mut self) -> Vec<u8> {
+        match &mut self.source {
+            Source::Memory(bytes) => std::mem::take(bytes),
+            Source::File(_) | Source::Stream(_) => Vec::new(),
+        }
+    }
+
     /// Of no request.
     pub fn none() -> Self {
         Self {

@@ -9,6 +9,7 @@ pub mod call;
 pub mod facts;
 pub mod fence;
 pub mod gate;
+mod given_head;
 pub mod host;
 pub mod input;
 mod language;

@@ -19,7 +19,7 @@ use crate::http::head::Head;
 use crate::http::request_id::{self, RequestId};
 use crate::plugin::Plugin;
 use crate::route_cache::RouteCache;
-use crate::scoreboard::Running;
+use crate::scoreboard::{Running, ThreadCell};
 
 /// Events taken from the kernel at a time. More would let one thread sit on many connections.
 const BATCH: usize = 32;
@@ -30,6 +30,8 @@ const INPUT_SIZE: usize = 64 * 1024;
 pub struct Thread {
     pub worker: &'static Worker,
     pub number: usize,
+    /// What others see of this thread.
+    cell: &'static ThreadCell,
     /// Events taken and not yet served; the monitor may take them over.
     batch: deque::Worker<(u64, u32)>,
     /// Where sockets are read into.
@@ -67,6 +69,7 @@ impl Thread {
         Self {
             worker,
             number,
+            cell: worker.cell(number),
             batch,
             input: vec![0; INPUT_SIZE],
             output: Vec::new(),
@@ -82,12 +85,14 @@ impl Thread {
         }
     }
 
-    /// Returns when the worker stops.
+    /// Returns when the worker stops. A function of its own, because `tests/tests/counts.rs` counts
+    /// what happens in it.
+    #[inline(never)]
     pub fn run(mut self) {
         running::set_thread(self.number);
         handler::prepare_thread();
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
-        self.worker.cell(self.number).set_thread(thread.unsigned_abs());
+        self.cell.set_thread(thread.unsigned_abs());
         while self.worker.lead.acquire(self.number) {
             while self.worker.lead.is_held_by(self.number) {
                 if !self.serve_next() {
@@ -127,7 +132,7 @@ impl Thread {
             self.pass_lead();
         }
         let start = is_slow.then(Instant::now);
-        let cell = self.worker.cell(self.number);
+        let cell = self.cell;
         let entered = self.worker.clock.tick();
         running::enter(request);
         let due = self.worker.clock.due(call_ticks);
@@ -142,13 +147,14 @@ impl Thread {
         result
     }
 
-    /// Notes an answered request in the access log.
-    pub fn log(&mut self, connection: &mut Connection, answered: &Answered<'_>) {
-        self.worker.cell(self.number).count_answer();
+    /// Counts an answered request, and notes it in the access log, if there is one.
+    pub fn log<'a>(&self, connection: &mut Connection, answered: impl FnOnce() -> Answered<'a>) {
+        self.cell.count_answer();
         let log = &self.worker.access_log;
         if !log.is_on() {
             return;
         }
+        let answered = answered();
         let told = answered.head.client.map(|client| client.to_string());
         log.note(
             self.number,
@@ -179,6 +185,7 @@ impl Thread {
         true
     }
 
+    /// Waits for events, and serves the first of them; the others can be taken over.
     fn wait(&mut self) {
         let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = self.worker.fall_asleep().then_some(&timeout);
@@ -187,11 +194,14 @@ impl Thread {
         self.worker.wake_up();
         // Interrupted by a signal: as if nothing had happened.
         let Ok((taken, _)) = taken else { return };
-        for event in taken {
+        let mut taken = taken.iter().map(|event| {
             // Copied out first: the kernel's structure is packed.
             let (data, flags) = (event.data, event.flags);
-            self.batch.push((data.u64(), flags.bits()));
-        }
+            (data.u64(), flags.bits())
+        });
+        let first = taken.next();
+        taken.for_each(|event| self.batch.push(event));
+        first.into_iter().for_each(|event| self.on_event(event));
     }
 
     fn on_event(&mut self, (data, flags): (u64, u32)) {
@@ -206,10 +216,11 @@ impl Thread {
                 let gone =
                     epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
                 let hang_up = if flags.intersects(gone) { HANG_UP } else { 0 };
+                let notices = READY | hang_up;
                 if let Some(slot) = self.worker.table.find(token)
-                    && slot.notify(READY | hang_up)
+                    && (slot.claim() || slot.notify(notices))
                 {
-                    self.work(token, slot);
+                    self.work(token, slot, notices);
                 }
             }
         }
@@ -222,14 +233,13 @@ impl Thread {
     /// Works on a connection that this thread owns, by its token.
     fn serve(&mut self, token: Token) {
         if let Some(slot) = self.worker.table.find(token) {
-            self.work(token, slot);
+            self.work(token, slot, slot.take());
         }
     }
 
     /// Works on a connection until there are no notices left.
-    fn work(&mut self, token: Token, slot: &Slot) {
+    fn work(&mut self, token: Token, slot: &Slot, mut notices: u32) {
         loop {
-            let notices = slot.take();
             let mut place = slot.lock();
             let verdict = match place.as_mut() {
                 Some(connection) => connection.step(self, token, slot, notices),
@@ -253,6 +263,7 @@ impl Thread {
             if slot.release() {
                 return;
             }
+            notices = slot.take();
         }
     }
 }

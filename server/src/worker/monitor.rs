@@ -61,7 +61,11 @@ impl Clock {
 
     /// The first tick that is surely at or after `delay` from now.
     pub fn deadline(&self, delay: Duration) -> u32 {
-        let ticks = u32::try_from(delay.as_millis() / 100).unwrap_or(u32::MAX);
+        let tenths = delay
+            .as_secs()
+            .saturating_mul(10)
+            .saturating_add(u64::from(delay.subsec_millis() / 100));
+        let ticks = u32::try_from(tenths).unwrap_or(u32::MAX);
         self.tick().saturating_add(ticks).saturating_add(1)
     }
 

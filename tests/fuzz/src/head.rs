@@ -86,12 +86,32 @@ fn check(parts: &Parts) {
     assert!(parts.version == Version::Http10 || count("host") == 1);
 }
 
+/// A parser that others have written reads the same in a head that was accepted.
+pub fn agrees(parts: &Parts, bytes: &[u8]) {
+    let mut head = bytes[..parts.length].to_vec();
+    let begin = head.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(0);
+    let line = begin + head[begin..].iter().position(|byte| *byte == b'\r').unwrap_or(0);
+    // It knows no later version, which are to be taken as this one.
+    head[line - 1] = head[line - 1].min(b'1');
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    let mut request = httparse::Request::new(&mut fields);
+    assert_eq!(request.parse(&head), Ok(httparse::Status::Complete(parts.length)));
+    assert_eq!(request.method.map(str::as_bytes), Some(&parts.method[..]));
+    assert_eq!(request.path.map(str::as_bytes), Some(&parts.target[..]));
+    assert_eq!(request.version, Some(u8::from(parts.version == Version::Http11)));
+    let read = request.headers.iter().map(|field| {
+        (field.name.to_ascii_lowercase().into_bytes(), field.value.trim_ascii().to_vec())
+    });
+    assert_eq!(read.collect::<Vec<_>>(), parts.fields);
+}
+
 pub fn fuzz(bytes: &[u8]) {
     let (ends, bytes) = crate::pieces(bytes);
     let whole = parse_in_pieces(bytes, &[bytes.len()]);
     assert_eq!(whole, parse_in_pieces(bytes, &ends), "split at {ends:?}");
     if let Some(Ok(parts)) = &whole {
         check(parts);
+        agrees(parts, bytes);
         // What follows a head is none of its business.
         assert_eq!(whole, parse_in_pieces(&bytes[..parts.length], &[parts.length]));
     }

@@ -2,7 +2,7 @@
 //! of reads, and a valid request gives what it was made of.
 
 use fuzz::body::{Decoded, decode_in_pieces};
-use fuzz::head::{limits, parse_in_pieces};
+use fuzz::head::{agrees, limits, parse_in_pieces};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -139,6 +139,9 @@ proptest! {
         prop_assert_eq!(&whole, &parse_in_pieces(&bytes, &ends(&cuts, bytes.len())));
         let single: Vec<_> = (1..=bytes.len()).collect();
         prop_assert_eq!(&whole, &parse_in_pieces(&bytes, &single), "byte by byte");
+        if let Some(Ok(parts)) = &whole {
+            agrees(parts, &bytes);
+        }
     }
 
     #[test]
