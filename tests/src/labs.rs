@@ -71,24 +71,38 @@ pub fn press_every_button(browser: &Browser, server: &TestServer, lab: &str, lan
          buttons.forEach(button => button.click()); return buttons.length;",
     );
     assert!(count.as_u64().is_some_and(|count| count > 0), "{lab} has no experiments");
-    let states = "return [...document.querySelectorAll('.experiment')].map(section => [\
-         section.id, section.dataset.state, section.querySelector('.results').innerText, \
-         section.querySelector('.error').textContent]);";
-    let deadline = Instant::now() + LAB_PATIENCE;
-    loop {
-        let states = browser.run(states);
-        let states = states.as_array().expect("a list");
-        for state in states {
-            let is_well = state[1] == "running" || state[1] == "passed";
-            assert!(is_well, "{lab}, {lang}: {state:#}");
-        }
-        if states.iter().all(|state| state[1] == "passed") {
-            break;
-        }
-        let running: Vec<_> = states.iter().filter(|state| state[1] == "running").collect();
-        assert!(Instant::now() < deadline, "{lab}, {lang}, still running: {running:#?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_for_every_experiment(browser, lab, lang);
     let errors = browser.console_errors();
     assert!(errors.is_empty(), "{lab}, {lang}: {errors:#?}");
+}
+
+#[track_caller]
+fn wait_for_every_experiment(browser: &Browser, lab: &str, lang: &str) {
+    // What is on the page is only asked for where it is told: laying it out takes time.
+    let not = |states: &str| {
+        browser.run(&format!(
+            "return [...document.querySelectorAll('.experiment')]\
+             .filter(section => ![{states}].includes(section.dataset.state))\
+             .map(section => [section.id, section.dataset.state, \
+             section.querySelector('.results').innerText, section.querySelector('.error').textContent]);"
+        ))
+    };
+    let is_none = |sections: &Value| sections.as_array().is_some_and(Vec::is_empty);
+    let deadline = Instant::now() + LAB_PATIENCE;
+    loop {
+        let wrong = not("'passed', 'running'");
+        assert!(is_none(&wrong), "{lab}, {lang}: {wrong:#}");
+        let count = browser
+            .run("return document.querySelectorAll('.experiment[data-state=running]').length");
+        if count == 0 {
+            // One may have gone wrong since it was looked for.
+            let wrong = not("'passed'");
+            assert!(is_none(&wrong), "{lab}, {lang}: {wrong:#}");
+            return;
+        }
+        if Instant::now() >= deadline {
+            panic!("{lab}, {lang}, still running: {:#}", not("'passed'"));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tests::browser::Browser;
 use tests::labs::{names, press_every_button, serve};
+use tests::server::TestServer;
 
 /// One test for each lab, so that they run side by side.
 macro_rules! labs {
@@ -24,18 +25,26 @@ fn every_lab_is_tested() {
     assert_eq!(names(), tested);
 }
 
+/// Two browsers at once: an experiment that another visitor runs too is no other experiment.
 fn every_button_of(lab: &str) {
     let server = serve(&[lab], &config_of(lab));
-    for (lang, tag) in [("zh", "zh-CN"), ("en", "en")] {
-        let browser = Browser::start(tag);
-        browser.open(&format!("http://{}/{lab}.py", server.address()));
-        let found = browser.run("return document.documentElement.lang");
-        assert_eq!(found, tag, "Accept-Language chooses");
-        browser.set_view(1200, 900, false);
-        press_every_button(&browser, &server, lab, lang);
-        assert_fits(&browser, lab, lang);
-        keep_pictures(&browser, lab, lang);
-    }
+    std::thread::scope(|scope| {
+        for (lang, tag) in [("zh", "zh-CN"), ("en", "en")] {
+            let server = &server;
+            scope.spawn(move || every_button_in(server, lab, lang, tag));
+        }
+    });
+}
+
+fn every_button_in(server: &TestServer, lab: &str, lang: &str, tag: &str) {
+    let browser = Browser::start(tag);
+    browser.open(&format!("http://{}/{lab}.py", server.address()));
+    let found = browser.run("return document.documentElement.lang");
+    assert_eq!(found, tag, "Accept-Language chooses");
+    browser.set_view(1280, 900, false);
+    press_every_button(&browser, server, lab, lang);
+    assert_fits(&browser, lab, lang);
+    keep_pictures(&browser, lab, lang);
 }
 
 /// Ports that the labs have by default may be in use on this machine.
@@ -59,7 +68,7 @@ fn assert_fits(browser: &Browser, page: &str, lang: &str) {
 
 fn keep_pictures(browser: &Browser, page: &str, lang: &str) {
     let Some(folder) = std::env::var_os("TENON_SCREENSHOTS").map(PathBuf::from) else { return };
-    for (view, width) in [("wide", 1200), ("narrow", 360)] {
+    for (view, width) in [("wide", 1280), ("narrow", 390)] {
         for (light, is_dark) in [("light", false), ("dark", true)] {
             browser.set_view(width, 900, is_dark);
             browser.screenshot(&folder.join(format!("{page}-{lang}-{view}-{light}.png")));
@@ -130,7 +139,7 @@ fn the_welcome_page_leads_to_every_lab() {
     let server = serve(&["process", "installed", "features"], "");
     for (tag, title) in [("zh-CN", "欢迎来到华清远见"), ("en", "Welcome to Farsight")] {
         let browser = Browser::start(tag);
-        browser.set_view(1200, 900, false);
+        browser.set_view(1280, 900, false);
         browser.open(&format!("http://{}/", server.address()));
         let heading = browser.run("return document.querySelector('h1').innerText.trim()");
         assert_eq!(heading, title);
@@ -155,7 +164,7 @@ fn the_table_of_the_chapter_fills_itself() {
     let server = serve(&["regex"], "");
     for (lang, tag) in [("zh", "zh-CN"), ("en", "en")] {
         let browser = Browser::start(tag);
-        browser.set_view(1200, 900, false);
+        browser.set_view(1280, 900, false);
         browser.open(&format!("http://{}/regex.py/chapter", server.address()));
         tests::wait_until("every row has its results", || {
             browser.run("return document.querySelectorAll('tr[data-state]').length") == 148
