@@ -93,7 +93,10 @@ fn run(run: &mut Run) -> Outcome {
             run.value("python", words("Python", "Python"), "no answer");
             outcome
         }
-        Answer::None => outcome,
+        Answer::None => {
+            say!("没有可以对照的 python3" | "there is no python3 to compare with");
+            outcome
+        }
     };
     say!("限制：每次搜索 {STEPS} 步" | "the limit: {STEPS} steps of one search");
     run.check(words("有结果，或有清楚的限制", "an answer, or a clear limit"), expected, outcome);

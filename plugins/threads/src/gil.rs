@@ -1,9 +1,9 @@
 //! The GIL: two Python threads share one processor, a C function called from Python does not.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::svg::bars;
 use lab::{Experiment, Limits, Outcome, Parameter, Run, say, text};
@@ -63,9 +63,11 @@ fn run(run: &mut Run) -> Outcome {
     let seconds = (run.values.count("ms") as f64 / 1000.0).to_string();
     fs::write("libdealthread.so", deal_thread::LIBRARY)?;
     fs::write("gil.py", include_str!("../gil.py"))?;
-    let single = measure("single", &seconds)?;
-    let double = measure("double", &seconds)?;
-    let ctypes = measure("ctypes", &seconds)?;
+    let [Some(single), Some(double), Some(ctypes)] =
+        [measure("single", &seconds)?, measure("double", &seconds)?, measure("ctypes", &seconds)?]
+    else {
+        return without_python(run);
+    };
     let rows = [
         ("single", text("一个 Python 线程", "one Python thread"), &single),
         ("double", text("两个 Python 线程", "two Python threads"), &double),
@@ -98,15 +100,40 @@ fn run(run: &mut Run) -> Outcome {
     Ok(())
 }
 
-/// Runs `gil.py`; its lines are shown, the last one is what it measured.
-fn measure(what: &str, seconds: &str) -> Result<Measured, Box<dyn std::error::Error>> {
+/// What is left of the lesson: two native threads, one of them in the C function.
+fn without_python(run: &mut Run) -> Outcome {
+    say!(
+        "这台机器上没有 python3，无法对照（安装软件包 python3 之后再运行）；这里只运行原生的一半：两个线程，没有 GIL"
+            | "there is no python3 on this machine to compare with (install the package python3 and run this again); \
+               here is the native half alone: two threads and no GIL"
+    );
+    let time = Duration::from_millis(run.values.count("ms") as u64);
+    let (before, start) = (busy::Processors::read()?, Instant::now());
+    deal_thread::start(&run.folder().join("libdealthread.so"))?;
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+    let wall = start.elapsed().as_secs_f64();
+    let used: Duration = busy::threads()?.iter().map(|(_, time)| *time).sum();
+    let idle = busy::Processors::read()?.idle_since(&before);
+    let what =
+        text("两个原生线程用到一个以上的 CPU", "two native threads use more than one processor");
+    busy::check_parallel(run, what, used.as_secs_f64() / wall, (used + idle).as_secs_f64() / wall);
+    Ok(())
+}
+
+/// Runs `gil.py`; its lines are shown, the last one is what it measured. `None`: there is no Python.
+fn measure(what: &str, seconds: &str) -> Result<Option<Measured>, Box<dyn std::error::Error>> {
     let child = Command::new("python3")
         .args(["gil.py", what, seconds])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn();
-    let mut child = child
-        .map_err(|error| format!("cannot run python3: {error}; install the package python3"))?;
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot run python3: {error}").into()),
+    };
     let output = child.stdout.take().ok_or("no output")?;
     let mut last = String::new();
     for line in BufReader::new(output).lines() {
@@ -116,8 +143,8 @@ fn measure(what: &str, seconds: &str) -> Result<Measured, Box<dyn std::error::Er
     child.wait()?;
     let mut numbers = last.split_whitespace().filter_map(|word| word.parse().ok());
     let (used, available) = (numbers.next(), numbers.next());
-    Ok(Measured {
+    Ok(Some(Measured {
         used: used.ok_or_else(|| format!("python3 gil.py {what} measured nothing"))?,
         available: available.ok_or("gil.py says two numbers")?,
-    })
+    }))
 }

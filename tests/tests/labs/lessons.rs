@@ -86,6 +86,28 @@ fn a_large_folder_is_copied_whole() {
     assert!(kib < 4096, "a sparse file of 1 GiB takes {kib} KiB");
 }
 
+/// Python is only there to compare with.
+#[test]
+fn without_python_the_lessons_say_so_and_go_on() {
+    let html = tests::plugins::root().join("html").canonicalize().unwrap();
+    let server = tests::server::Setup::new()
+        .plugin("threads")
+        .plugin("regex")
+        .arguments(&["--html", html.to_str().unwrap()])
+        .environment("PATH", "/nonexistent")
+        .start();
+    for (lab, experiment) in [
+        ("threads", "gil?ms=500&lang=en"),
+        ("regex", "workbench?lang=en"),
+        ("regex", "chapter?lang=en"),
+        ("regex", "catastrophe?lang=en"),
+    ] {
+        let answer = pass(&server, lab, experiment);
+        let is_told = lines(&answer).iter().any(|line| line.contains("there is no python3"));
+        assert!(is_told, "{experiment}: {answer:#}");
+    }
+}
+
 #[test]
 fn threads() {
     let server = serve(&["threads"], "");
