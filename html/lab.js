@@ -19,6 +19,8 @@ const words = {
 const LINES = 3000;
 const runs = new Map();
 
+// On a phone the bar of labs is longer than the screen.
+document.querySelector('.top [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 document.querySelectorAll('.origin').forEach((place) => { place.textContent = location.origin; });
 
 for (const form of document.querySelectorAll('form[data-experiment]')) {
@@ -116,7 +118,7 @@ function View(form) {
                 if (index < 0) index = pids.push(pid) - 1;
                 line.append(element('span', 'pid c' + (index % 8), String(pid)));
             }
-            line.append(text + '\n');
+            line.append(text);
             lines.append(line);
         }
         output.append(lines);
@@ -124,7 +126,7 @@ function View(form) {
         let extra = output.childElementCount - LINES;
         if (extra > 0) {
             while (extra-- > 0) output.firstElementChild.remove();
-            output.prepend(element('span', 'row', words.more + '\n'));
+            output.prepend(element('span', 'row', words.more));
         }
         if (at_end) output.scrollTop = output.scrollHeight;
     };
@@ -181,7 +183,7 @@ function View(form) {
     const end = ({ outcome, seconds, message }) => {
         flush();
         progress.hidden = true;
-        const time = seconds ? ` (${seconds.toFixed(2)} ${words.seconds})` : '';
+        const time = seconds ? ` (${seconds.toFixed(2)}\u00a0${words.seconds})` : '';
         say((words[outcome] || outcome) + time, outcome);
         if (message) show_error(message);
     };

@@ -1,8 +1,8 @@
 // The table of chapter 7: what each example gives here and in Python, from one run of the lab.
 "use strict";
 
-const table = document.getElementById("chapter");
-const status = document.getElementById("chapter-status");
+const table = document.getElementById("examples");
+const status = document.getElementById("examples-status");
 
 function cell(label, text) {
     const cell = document.createElement("td");

@@ -62,7 +62,10 @@ impl Grid {
 pub fn draw(text: &str, matches: &[Match]) -> Svg {
     let grid = Grid::new(text);
     let rows = grid.places.last().map_or(0, |(row, ..)| *row) + 1;
-    let mut svg = Svg::new(COLUMNS as f64 * WIDTH + 6.0, rows as f64 * HEIGHT + 6.0);
+    // No wider than the text: a phone would make a wide picture small.
+    let columns = grid.places.iter().map(|(_, column, width)| column + width).max().unwrap_or(0);
+    let columns = if grid.is_cut { COLUMNS } else { columns + 1 };
+    let mut svg = Svg::new(columns as f64 * WIDTH + 6.0, rows as f64 * HEIGHT + 6.0);
     let x = |column: usize| 3.0 + column as f64 * WIDTH;
     let y = |row: usize| 3.0 + row as f64 * HEIGHT;
     let mut is_marked = vec![false; grid.places.len() + 1];

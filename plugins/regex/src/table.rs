@@ -34,8 +34,8 @@ fn content(mount: &str, lang: Lang) -> String {
     let words = |zh, en| text(zh, en).get(lang);
     let mut html = format!(
         "<p>{introduction} <a href=\"{mount}?lang={code}\">{back}</a></p>\n\
-         <p id=\"chapter-status\" role=\"status\"></p>\n\
-         <table id=\"chapter\" data-run=\"{mount}/run/chapter?lang={code}\" data-running=\"{running}\" \
+         <p id=\"examples-status\" role=\"status\"></p>\n\
+         <table id=\"examples\" data-run=\"{mount}/run/chapter?lang={code}\" data-running=\"{running}\" \
          data-same=\"{same}\" data-failed=\"{failed}\">\n\
          <thead><tr><th><th>{typed}<th>{lesson}<th>{here}<th>Python</thead>\n",
         introduction = words(

@@ -187,8 +187,8 @@ fn cut(run: &mut Run, charset: Charset, long: &[u8]) -> Outcome {
     if charset == Charset::Gbk && total > 1024 {
         run.check(
             text("第 1024 字节落在一个汉字中间", "Byte 1024 falls into a character"),
-            false,
-            decoded.is_valid,
+            "UnicodeDecodeError",
+            if decoded.is_valid { "OK" } else { verdict.trim() },
         );
     }
     Ok(())

@@ -121,9 +121,9 @@ fn without_timeout() -> usize {
     say!("-- 没有超时" | "-- without a timeout");
     let locks = Locks::default();
     let both = Arc::new(Barrier::new(2));
-    for number in [1, 2] {
+    let threads = [1, 2].map(|number| {
         let (locks, both) = (locks.clone(), both.clone());
-        thread::spawn(move || {
+        let t = thread::spawn(move || {
             let (a, b) = &*locks;
             let (first, second) = if number == 1 { (a, b) } else { (b, a) };
             let _held = first.lock();
@@ -132,13 +132,16 @@ fn without_timeout() -> usize {
             let _never = second.lock();
             say!("线程 {number} 拿到了两把锁？" | "thread {number} has both locks?");
         });
-    }
+        t.thread().id()
+    });
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
         let circles = parking_lot::deadlock::check_deadlock();
         if let Some(circle) = circles.first() {
-            for thread in circle {
-                say!("死锁：线程 {:?} 在等" | "deadlock: thread {:?} waits", thread.thread_id());
+            for (number, id) in (1..).zip(threads) {
+                if circle.iter().any(|found| found.thread_id() == id) {
+                    say!("死锁：线程 {number} 在等" | "deadlock: thread {number} waits");
+                }
             }
             return circle.len();
         }

@@ -68,7 +68,13 @@ fn run(run: &mut Run) -> Outcome {
         &chart(&busy::curves(&samples), "s", "%", false),
     );
     let deal: Duration = threads.iter().skip(1).map(|(_, time)| *time).sum();
-    run.check(text("DealThread 还在跑", "DealThread still runs"), false, t.is_finished());
+    let (runs, ended) = (text("还在跑", "still runs"), text("结束了", "has ended"));
+    let state = if t.is_finished() { ended } else { runs };
+    run.check(
+        text("DealThread 是死循环", "DealThread is an endless loop"),
+        runs.get(lab::lang()),
+        state.get(lab::lang()),
+    );
     run.check_that(
         text("DealThread 用了 CPU 时间", "DealThread used processor time"),
         !deal.is_zero(),

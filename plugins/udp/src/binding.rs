@@ -87,8 +87,8 @@ fn run(run: &mut Run) -> Outcome {
             "另一个地址上的同一端口是另一个端口",
             "The same port of another address is another port",
         ),
-        true,
-        neighbour.is_ok(),
+        "OK",
+        words(&neighbour),
     );
 
     // A port that nobody has: bound, looked at, and given back.

@@ -64,7 +64,8 @@ fn run(run: &mut Run) -> Outcome {
     let sender = UdpSocket::bind((interface.address, 0))?;
     let refused = sender.send_to(&message, address);
     let kind = refused.as_ref().err().map_or(ErrorKind::Other, std::io::Error::kind);
-    say!("没有 SO_BROADCAST：sendto → {refused:?}" | "without SO_BROADCAST: sendto → {refused:?}");
+    let words = refused.map_or_else(|error| error.to_string(), |sent| sent.to_string());
+    say!("没有 SO_BROADCAST：sendto → {words}" | "without SO_BROADCAST: sendto → {words}");
     run.check(
         text("没有 SO_BROADCAST 不能广播", "Without SO_BROADCAST there is no broadcast"),
         "PermissionDenied",

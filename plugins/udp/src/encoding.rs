@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use lab::{Experiment, Limits, Outcome, Parameter, Run, say, text};
+use lab::{Experiment, Limits, Outcome, Parameter, Run, Text, say, text};
 use wire::{Charset, Interface, hex};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -47,33 +47,64 @@ fn run(run: &mut Run) -> Outcome {
 
         let letters: Vec<_> = message
             .chars()
-            .map(|letter| {
-                (letter.to_string(), charset.encode(&letter.to_string()).unwrap_or_default())
-            })
+            .map(|letter| (shown(letter), charset.encode(&letter.to_string()).unwrap_or_default()))
             .collect();
-        let title = match charset {
-            Charset::Utf8 => text("UTF-8：每个字符的字节", "UTF-8: the bytes of each character"),
-            Charset::Gbk => text("GBK：每个字符的字节", "GBK: the bytes of each character"),
-        };
-        run.picture(title, &lab::svg::bytes(&letters));
-        run.value(name, text("字节数", "bytes"), length);
-        let what = text("解码后与原文相同", "Decoded, it is the text again");
-        run.check(what, &message, &right.text);
+        let what = Words::of(charset);
+        run.picture(what.picture, &lab::svg::bytes(&letters));
+        run.value(name, what.bytes, length);
+        run.check(what.same, &message, &right.text);
         if !message.is_ascii() {
-            let what = text("用另一种编码解码不是原文", "Decoded as the other, it is not");
-            run.check(what, true, mistaken.text != message);
+            let is_other = mistaken.text != message;
+            run.check_that(what.other, is_other, format!("≠ {message}"), &mistaken.text);
         }
         let per_character = if charset == Charset::Gbk { 2 } else { 3 };
         let of_both = |letter: &char| (0x4e00..0x9fa6).contains(&u32::from(*letter));
         let chinese = message.chars().filter(of_both).count();
         let ascii = message.chars().filter(char::is_ascii).count();
         if chinese + ascii == message.chars().count() {
-            let what = text(
-                "汉字 2（GBK）或 3（UTF-8）字节，其余 1 字节",
-                "2 (GBK) or 3 (UTF-8) bytes for a Chinese character, else 1",
-            );
-            run.check(what, chinese * per_character + ascii, length);
+            run.check(what.length, chinese * per_character + ascii, length);
         }
     }
     Ok(())
+}
+
+/// A space would not be seen beside its bytes.
+fn shown(letter: char) -> String {
+    if letter == ' ' { '␣' } else { letter }.to_string()
+}
+
+/// What is said of one encoding.
+struct Words {
+    picture: Text,
+    bytes: Text,
+    same: Text,
+    other: Text,
+    length: Text,
+}
+
+impl Words {
+    fn of(charset: Charset) -> Self {
+        match charset {
+            Charset::Utf8 => Self {
+                picture: text("UTF-8：每个字符的字节", "UTF-8: the bytes of each character"),
+                bytes: text("UTF-8 字节数", "bytes in UTF-8"),
+                same: text("UTF-8：解码后与原文相同", "UTF-8: decoded, it is the text again"),
+                other: text("UTF-8：用 GBK 解码就是乱码", "UTF-8: decoded as GBK, it is nonsense"),
+                length: text(
+                    "UTF-8：汉字 3 字节，其余 1 字节",
+                    "UTF-8: 3 bytes for a Chinese character, else 1",
+                ),
+            },
+            Charset::Gbk => Self {
+                picture: text("GBK：每个字符的字节", "GBK: the bytes of each character"),
+                bytes: text("GBK 字节数", "bytes in GBK"),
+                same: text("GBK：解码后与原文相同", "GBK: decoded, it is the text again"),
+                other: text("GBK：用 UTF-8 解码就出错", "GBK: decoded as UTF-8, it is an error"),
+                length: text(
+                    "GBK：汉字 2 字节，其余 1 字节",
+                    "GBK: 2 bytes for a Chinese character, else 1",
+                ),
+            },
+        }
+    }
 }

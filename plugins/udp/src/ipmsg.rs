@@ -102,6 +102,13 @@ fn show(
     Ok(message)
 }
 
+fn fields(message: &Message) -> String {
+    let Message { version, packet, user, host, command, text } = message;
+    [version, packet, user, host, &command.to_string(), text]
+        .map(|field| format!("“{field}”"))
+        .join(" ")
+}
+
 fn run(run: &mut Run) -> Outcome {
     let local = Interface::configured(&run.config)?.address;
     let charset = crate::charset(run);
@@ -140,8 +147,8 @@ fn run(run: &mut Run) -> Outcome {
     run.picture(text("报文的字节", "The bytes of the message"), &lab::svg::bytes(&parts));
     run.check(
         text("解码得到的就是发送的", "Decoded, it is what was sent"),
-        format!("{sent:?}"),
-        format!("{received:?}"),
+        fields(&sent),
+        fields(&received),
     );
     if sent.wants_answer() {
         let (length, _) = sender.recv_from(&mut buffer)?;

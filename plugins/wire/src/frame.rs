@@ -253,7 +253,7 @@ fn checksum(found: u16, computed: u16, otherwise: &str) -> String {
     format!("0x{found:04x} {verdict}").trim_end().to_owned()
 }
 
-const OFFLOADED: &str = "(offload: not computed / 未计算)";
+const OFFLOADED: &str = "(offload)";
 
 fn udp(start: usize, slice: &UdpSlice<'_>, ip: &Ipv4HeaderSlice<'_>) -> Layer {
     let mut fields = Fields::new(start);

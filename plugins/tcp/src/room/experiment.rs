@@ -109,14 +109,14 @@ fn run(run: &mut Run) -> Outcome {
         });
         run.check(
             text("每个客户端听到其他人的全部消息", "Each client hears all messages of the others"),
-            wanted,
-            heard.len(),
+            format!("客户{number}: {wanted}"),
+            format!("客户{number}: {}", heard.len()),
         );
         run.check_that(
             text("每个人的消息顺序不变", "Each speaker's messages in order"),
             in_order,
-            number,
-            number,
+            format!("客户{number}: 1…{messages}"),
+            if in_order { format!("客户{number}: 1…{messages}") } else { heard.join(" | ") },
         );
     }
     Ok(())

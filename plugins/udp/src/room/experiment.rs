@@ -80,14 +80,14 @@ fn run(run: &mut Run) -> Outcome {
         members[speaker].send(&bytes)?;
         say!("{name}：sendto({})" | "{name}: sendto({})", hex::some_pairs(&bytes, 32));
         let expected = format!("{name} <{}>: {said}", members[speaker].local_addr()?);
-        for (listener, (_, charset)) in
+        for (listener, (to, charset)) in
             people.iter().enumerate().filter(|(index, _)| *index != speaker)
         {
             let heard = hear(&members[listener], *charset)?;
             run.check(
                 text("其他成员都听到", "Every other member hears it"),
-                expected.trim(),
-                heard,
+                format!("{to} ← {}", expected.trim()),
+                format!("{to} ← {heard}"),
             );
         }
     }
