@@ -123,7 +123,7 @@ fn libraries_stay_behind_their_module() {
         ("addr2line::", &["server/src/crash/symbols.rs"]),
         ("ipnet::", &["server/src/config/proxies.rs"]),
         ("notify::", &["server/src/supervisor/watch.rs"]),
-        ("toml::", &["server/src/config/file.rs", "server/src/build/requirement.rs"]),
+        ("toml::", &["server/src/config/file.rs", "server/src/build/manifest.rs"]),
         ("clap::", &["server/src/cli.rs"]),
         ("new_mime_guess::", &["server/src/static_files/media_type.rs"]),
         ("brotli::", &["server/src/http/compress.rs"]),

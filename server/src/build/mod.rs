@@ -2,17 +2,19 @@
 //! `NAME/Cargo.toml` become `NAME.so`.
 //!
 //! Only what has changed is compiled. A library appears under its name in one step or not at all,
-//! and one mistake does not keep the others from being built.
+//! and one mistake does not keep the others from being built. Where somebody waits, what takes long
+//! is put off, so that the rest can be served meanwhile.
 
+mod manifest;
 mod native;
 mod record;
-mod requirement;
 mod rust;
 
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use crossbeam::queue::SegQueue;
 
@@ -54,6 +56,8 @@ pub enum Reason {
     Mistake(String),
     /// What the crate needs and this machine has not.
     Lacking(String),
+    /// Nothing yet: it has never been built, and its turn is in the next round.
+    PutOff,
 }
 
 impl From<String> for Reason {
@@ -68,6 +72,7 @@ impl fmt::Display for Failure {
         match &self.reason {
             Reason::Mistake(words) => write!(formatter, "{source}: it does not compile:\n{words}"),
             Reason::Lacking(words) => write!(formatter, "{source}: it is not built: {words}"),
+            Reason::PutOff => write!(formatter, "{source}: it is being built; look again soon"),
         }
     }
 }
@@ -76,6 +81,8 @@ impl fmt::Display for Failure {
 pub struct Outcome {
     pub built: Vec<Built>,
     pub failed: Vec<Failure>,
+    /// Something was put off: build again.
+    pub is_partial: bool,
 }
 
 /// One plugin to build.
@@ -83,6 +90,19 @@ struct Task {
     plugin: String,
     path: PathBuf,
     source: Source,
+}
+
+/// What became of a task.
+struct Made {
+    entry: Entry,
+    /// The library is of an earlier run, and whether it is up to date was not asked.
+    is_put_off: bool,
+}
+
+impl Made {
+    fn now(entry: Entry) -> Self {
+        Self { entry, is_put_off: false }
+    }
 }
 
 /// Builds what is in a folder.
@@ -97,8 +117,9 @@ pub struct Builder {
 enum Effort {
     /// What the sources ask for.
     Full,
-    /// While somebody waits to see a change: crates are linked without optimising them as a whole.
-    Quick,
+    /// While somebody waits: crates are linked without optimising them as a whole, and after so long
+    /// those that have never been built are put off; all crates, if that is no time at all.
+    Quick { patience: Duration },
 }
 
 impl Builder {
@@ -107,9 +128,9 @@ impl Builder {
         Self { sources: sources.to_owned(), out: out.to_owned(), effort: Effort::Full }
     }
 
-    /// For whoever waits to see a change.
-    pub fn quick(self) -> Self {
-        Self { effort: Effort::Quick, ..self }
+    /// For whoever waits to see something.
+    pub fn quick(self, patience: Duration) -> Self {
+        Self { effort: Effort::Quick { patience }, ..self }
     }
 
     /// Builds everything that is not up to date.
@@ -129,14 +150,14 @@ impl Builder {
         let mut outcome = Outcome::default();
         for (task, result) in self.build_all(tasks, &record, &include) {
             match result {
-                // A crate that plugins share.
-                Ok(None) => {}
-                Ok(Some(entry)) => {
+                Ok(Made { entry, is_put_off }) => {
                     let library = self.library(&task.plugin);
                     record.set(&task.plugin, entry);
+                    outcome.is_partial |= is_put_off;
                     outcome.built.push(Built { plugin: task.plugin, library });
                 }
                 Err(reason) => {
+                    outcome.is_partial |= matches!(reason, Reason::PutOff);
                     let source = task.path;
                     outcome.failed.push(Failure { plugin: task.plugin, source, reason });
                 }
@@ -154,16 +175,17 @@ impl Builder {
         tasks: Vec<Task>,
         record: &Record,
         include: &Path,
-    ) -> Vec<(Task, Result<Option<Entry>, Reason>)> {
+    ) -> Vec<(Task, Result<Made, Reason>)> {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
         let queue = SegQueue::new();
         tasks.into_iter().for_each(|task| queue.push(task));
         let done = SegQueue::new();
+        let begun = Instant::now();
         std::thread::scope(|scope| {
             for _ in 0..count {
                 scope.spawn(|| {
                     while let Some(task) = queue.pop() {
-                        let result = self.build_one(&task, record, include);
+                        let result = self.build_one(&task, record, include, begun);
                         done.push((task, result));
                     }
                 });
@@ -172,36 +194,52 @@ impl Builder {
         done.into_iter().collect()
     }
 
-    /// `None`: the task is a crate that plugins share.
     fn build_one(
         &self,
         task: &Task,
         record: &Record,
         include: &Path,
-    ) -> Result<Option<Entry>, Reason> {
+        begun: Instant,
+    ) -> Result<Made, Reason> {
         let library = self.library(&task.plugin);
         match &task.source {
             Source::Native { files, is_cpp } => {
                 let compiler = native::Compiler::new(*is_cpp, include);
                 let fingerprint = compiler.fingerprint(files)?;
                 if let Some(entry) = record.up_to_date(&task.plugin, &fingerprint, &library) {
-                    return Ok(Some(entry));
+                    return Ok(Made::now(entry));
                 }
                 let bytes = compiler.compile(files, &self.out)?;
                 store(&library, &bytes)?;
-                Ok(Some(Entry::new(fingerprint, &bytes)))
+                Ok(Made::now(Entry::new(fingerprint, &bytes)))
             }
             Source::Crate(manifest) => {
-                if let Some(words) = requirement::missing(manifest)? {
+                if let Some(words) = manifest::missing(manifest)? {
                     return Err(Reason::Lacking(words));
                 }
-                let Some(bytes) = rust::compile(manifest, self.effort)? else { return Ok(None) };
+                let known = record.up_to_date(&task.plugin, "", &library);
+                if self.puts_off(begun.elapsed(), known.is_none()) {
+                    let earlier = |entry| Made { entry, is_put_off: true };
+                    return known.map(earlier).ok_or(Reason::PutOff);
+                }
+                let start = Instant::now();
+                let bytes = rust::compile(manifest, self.effort)?;
                 // The same bytes again are no change for whoever watches.
                 if std::fs::read(&library).ok().as_deref() != Some(&bytes) {
                     store(&library, &bytes)?;
+                    let seconds = start.elapsed().as_secs_f32();
+                    tracing::info!("built {} in {seconds:.1} s", task.plugin);
                 }
-                Ok(Some(Entry::new(String::new(), &bytes)))
+                Ok(Made::now(Entry::new(String::new(), &bytes)))
             }
+        }
+    }
+
+    /// Whether a crate waits for the next round, after so much time in this one.
+    fn puts_off(&self, elapsed: Duration, is_new: bool) -> bool {
+        match self.effort {
+            Effort::Full => false,
+            Effort::Quick { patience } => elapsed >= patience && (is_new || patience.is_zero()),
         }
     }
 
@@ -257,6 +295,9 @@ fn source_of(path: &Path) -> Option<(String, Source)> {
         let name = path.file_name()?.to_str().filter(|name| is_plugin_name(name))?;
         let manifest = path.join("Cargo.toml");
         if manifest.is_file() {
+            if manifest::is_shared(&manifest) {
+                return None;
+            }
             return Some((name.to_owned(), Source::Crate(manifest)));
         }
         let mut files: Vec<_> =
@@ -286,16 +327,14 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// Compiles a folder into itself; gives what did not compile. An error of another kind goes to the
-/// log: what lies there already can still be served.
-pub fn in_place(folder: &Path) -> Vec<Failure> {
-    match Builder::new(folder, folder).quick().build() {
-        Ok(outcome) => outcome.failed,
-        Err(error) => {
-            tracing::error!("cannot build the plugins: {error}");
-            Vec::new()
-        }
-    }
+/// Compiles a folder into itself, as far as it gets in that time. An error that is none of a source's
+/// goes to the log: what lies there already can still be served.
+pub fn in_place(folder: &Path, patience: Duration) -> Outcome {
+    let outcome = Builder::new(folder, folder).quick(patience).build();
+    outcome.unwrap_or_else(|error| {
+        tracing::error!("cannot build the plugins: {error}");
+        Outcome::default()
+    })
 }
 
 /// The command `tenon build`. Status 0: all is built that this machine can build; 1: something does not compile; 100: a folder

@@ -5,14 +5,13 @@ use std::process::Command;
 
 use super::Effort;
 
-/// The library's bytes; `None` for a crate that says it is an ordinary library (`crate-type =
-/// ["rlib"]`), which plugins share. Or what the compiler says.
-pub(super) fn compile(manifest: &Path, effort: Effort) -> Result<Option<Vec<u8>>, String> {
+/// The library's bytes, or what the compiler says.
+pub(super) fn compile(manifest: &Path, effort: Effort) -> Result<Vec<u8>, String> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(["build", "--release", "--message-format=json-render-diagnostics", "--manifest-path"])
         .arg(manifest);
-    if effort == Effort::Quick {
+    if let Effort::Quick { .. } = effort {
         // Wins over the profile in Cargo.toml (cargo, configuration, profile).
         command.env("CARGO_PROFILE_RELEASE_LTO", "off");
         command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
@@ -30,12 +29,7 @@ pub(super) fn compile(manifest: &Path, effort: Effort) -> Result<Option<Vec<u8>>
     let artifacts = artifacts(&String::from_utf8_lossy(&output.stdout), manifest);
     if let Some(library) = artifacts.iter().find_map(library_in) {
         let bytes = std::fs::read(&library);
-        return bytes
-            .map(Some)
-            .map_err(|error| format!("cannot read {}: {error}", library.display()));
-    }
-    if artifacts.iter().any(|artifact| artifact["target"]["kind"] == serde_json::json!(["rlib"])) {
-        return Ok(None);
+        return bytes.map_err(|error| format!("cannot read {}: {error}", library.display()));
     }
     Err("it makes no C library; write crate-type = [\"cdylib\"] below [lib] in its Cargo.toml, or \
          [\"rlib\"] if plugins share it"

@@ -107,7 +107,9 @@ impl Catalog {
             };
             if let Some(failure) = failures.iter().find(|failure| failure.plugin == name) {
                 let refusal = Refusal { plugin: name.clone(), reason: failure.to_string() };
-                scan.refusals.push(refusal.clone());
+                if !matches!(failure.reason, build::Reason::PutOff) {
+                    scan.refusals.push(refusal.clone());
+                }
                 spec.library = Err(refusal);
                 scan.plugins.push(spec);
                 continue;

@@ -27,12 +27,12 @@ mod watch;
 use std::collections::{BTreeMap, HashSet};
 use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::build;
+use crate::build::{self, Outcome};
 use crate::config::Config;
 use crate::control::{Refusal, ToSupervisor};
 use crate::crash::collect::Collector;
@@ -48,6 +48,9 @@ use policy::Backoff;
 use program::Program;
 use upgrade::{Successor, Upgrade};
 use watch::{Scope, Watch};
+
+/// What new crates are built in so much time is served before the next one is begun.
+const BUILD_ROUND: Duration = Duration::from_secs(10);
 
 /// How to run.
 pub struct Options {
@@ -80,6 +83,8 @@ struct Prepared {
     scan: Scan,
     /// Begin a generation even if nothing has changed.
     is_forced: bool,
+    /// Not everything is built yet.
+    is_partial: bool,
 }
 
 struct Supervisor {
@@ -100,6 +105,7 @@ struct Supervisor {
     catalog: Option<Catalog>,
     /// Prepare again after that; forced or not.
     prepare_again: Option<bool>,
+    has_prepared: bool,
     /// Where connections wait for the workers that go on with them.
     channels: Channels,
     breakers: Breakers,
@@ -158,6 +164,7 @@ fn serve(options: Options) -> Result<(), String> {
         next_generation: 1,
         catalog: Some(Catalog::open(&options.config)),
         prepare_again: None,
+        has_prepared: false,
         is_stopping: false,
         collector,
         control,
@@ -277,11 +284,16 @@ impl Supervisor {
             return;
         };
         let (config, dev) = (self.options.config.clone(), self.options.dev);
+        // At first what takes no time, so that something is served at once.
+        let patience = if self.has_prepared { BUILD_ROUND } else { Duration::ZERO };
+        self.has_prepared = true;
         let sender = self.sender.clone();
         std::thread::spawn(move || {
-            let failures = if dev { build::in_place(&config.plugins) } else { Vec::new() };
-            let scan = catalog.scan(&config, &failures);
-            let prepared = Prepared { catalog, config, scan, is_forced };
+            let built =
+                if dev { build::in_place(&config.plugins, patience) } else { Outcome::default() };
+            let scan = catalog.scan(&config, &built.failed);
+            let is_partial = built.is_partial;
+            let prepared = Prepared { catalog, config, scan, is_forced, is_partial };
             // The receiver lives as long as the process.
             let _ = sender.send(Event::Prepared(Box::new(prepared)));
         });
@@ -292,8 +304,11 @@ impl Supervisor {
         prepared: Prepared,
         listening: &mut Vec<Arc<generation::Listening>>,
     ) -> Result<(), String> {
-        let Prepared { catalog, config, mut scan, is_forced } = prepared;
+        let Prepared { catalog, config, mut scan, is_forced, is_partial } = prepared;
         self.catalog = Some(catalog);
+        if is_partial {
+            self.prepare_again.get_or_insert(false);
+        }
         for refusal in &scan.refusals {
             tracing::error!("plugin {} is not served: {}", refusal.plugin, refusal.reason);
         }

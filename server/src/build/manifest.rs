@@ -1,4 +1,5 @@
-//! What a crate needs of the machine, by its own word: a command in its `Cargo.toml`,
+//! What a crate says of itself in its `Cargo.toml`: whether it is a plugin at all, and what it needs
+//! of the machine, as a command
 //!
 //! ```toml
 //! [package.metadata.tenon]
@@ -17,6 +18,14 @@ use serde::Deserialize;
 struct Manifest {
     #[serde(default)]
     package: Package,
+    #[serde(default)]
+    lib: Library,
+}
+
+#[derive(Default, Deserialize)]
+struct Library {
+    #[serde(default, rename = "crate-type")]
+    crate_type: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -47,7 +56,7 @@ pub(super) fn missing(manifest: &Path) -> Result<Option<String>, String> {
         .map_err(|error| format!("cannot read {shown}: {error}"))?;
     let parsed = toml::from_str::<Manifest>(&text);
     // Any other mistake in it is cargo's to say.
-    let Manifest { package } = match parsed {
+    let Manifest { package, .. } = match parsed {
         Ok(parsed) => parsed,
         Err(error) if text.contains("metadata.tenon") => return Err(format!("{shown}: {error}")),
         Err(_) => return Ok(None),
@@ -62,4 +71,12 @@ pub(super) fn missing(manifest: &Path) -> Result<Option<String>, String> {
     let words = [output.stdout, output.stderr].concat();
     let words = String::from_utf8_lossy(&words).trim().to_owned();
     Ok(Some(if words.is_empty() { format!("{command} says so") } else { words }))
+}
+
+/// It says that it is an ordinary library, which plugins share.
+pub(super) fn is_shared(manifest: &Path) -> bool {
+    let text = std::fs::read_to_string(manifest).unwrap_or_default();
+    // A mistake in it is cargo's to say.
+    let parsed = toml::from_str::<Manifest>(&text).unwrap_or_default();
+    parsed.lib.crate_type == ["rlib"]
 }
