@@ -1,9 +1,8 @@
-//! The same bytes to Tenon and to nginx, over the same files. Where they differ, a table says which
-//! section of the RFC Tenon follows; a difference that is not in it fails the test, and so does a row
+//! The same bytes to Tenon and to nginx, over the same files. Where they differ, a table
+//! (`nginx/files.md`, `nginx/requests.md`) says which section of the RFC Tenon follows; a difference that is not in it fails the test, and so does a row
 //! of it that is no difference any more.
 
 mod files;
-mod request_differences;
 mod requests;
 
 use std::os::unix::net::UnixStream;
@@ -24,18 +23,30 @@ struct Outcome {
 }
 
 /// A row of a table.
-struct Difference {
+struct Difference<'t> {
     /// As in `Outcome`, and so are the next two.
-    request: &'static str,
-    tenon: &'static str,
-    nginx: &'static str,
+    request: &'t str,
+    tenon: &'t str,
+    nginx: &'t str,
     /// The section that Tenon follows, and what it says.
-    why: &'static str,
+    why: &'t str,
+}
+
+impl<'t> Difference<'t> {
+    /// Of a line of Markdown; `None`: it is none of the table's rows.
+    fn read(line: &'t str) -> Option<Self> {
+        let (request, rest) = line.strip_prefix("| `")?.split_once("` | `")?;
+        let (tenon, rest) = rest.split_once("` | `")?;
+        let (nginx, why) = rest.strip_suffix(" |")?.split_once("` | ")?;
+        Some(Self { request, tenon, nginx, why })
+    }
 }
 
 /// The outcomes that differ are those of the table, and no others.
 #[track_caller]
-fn assert_explained(outcomes: &[Outcome], table: &[Difference]) {
+fn assert_explained(outcomes: &[Outcome], table: &str) {
+    let table: Vec<_> = table.lines().filter_map(Difference::read).collect();
+    assert!(table.len() > 10, "the table has been found");
     let mut failures = Vec::new();
     for Outcome { request, tenon, nginx } in outcomes {
         let row = table.iter().find(|row| row.request == request);
@@ -44,7 +55,7 @@ fn assert_explained(outcomes: &[Outcome], table: &[Difference]) {
             failures.push(format!("{request}\n  tenon {tenon}\n  nginx {nginx}"));
         }
     }
-    for row in table {
+    for row in &table {
         let count = outcomes.iter().filter(|outcome| outcome.request == row.request).count();
         if count != 1 || row.tenon == row.nginx || !row.why.starts_with("RFC ") {
             failures.push(format!("{}: the row says nothing", row.request));

@@ -3,7 +3,6 @@
 
 use tests::client::Client;
 
-use super::request_differences::DIFFERENCES;
 use super::{Nginx, Outcome, assert_explained, setup};
 
 /// A name for each, and its bytes.
@@ -23,7 +22,8 @@ fn requests() -> Vec<(String, Vec<u8>)> {
     }
     for (fields, body) in BODIES {
         let text = format!("POST /features.py/echo HTTP/1.1\r\nHost: t\r\n{fields}\r\n\r\n{body}");
-        let name = format!("{fields} | {body}").escape_default().to_string();
+        let (fields, body) = (fields.escape_default(), body.escape_default());
+        let name = format!("{fields} → {body}");
         requests.push((name, text.into()));
     }
     for text in WHOLE {
@@ -211,5 +211,5 @@ fn every_difference_about_requests_has_its_reason() {
         })
         .collect();
     assert!(outcomes.len() > 100);
-    assert_explained(&outcomes, DIFFERENCES);
+    assert_explained(&outcomes, include_str!("requests.md"));
 }
