@@ -105,7 +105,8 @@ struct Supervisor {
     catalog: Option<Catalog>,
     /// Prepare again after that; forced or not.
     prepare_again: Option<bool>,
-    has_prepared: bool,
+    /// The last round of building was not the whole.
+    goes_on_building: bool,
     /// Where connections wait for the workers that go on with them.
     channels: Channels,
     breakers: Breakers,
@@ -164,7 +165,7 @@ fn serve(options: Options) -> Result<(), String> {
         next_generation: 1,
         catalog: Some(Catalog::open(&options.config)),
         prepare_again: None,
-        has_prepared: false,
+        goes_on_building: false,
         is_stopping: false,
         collector,
         control,
@@ -284,9 +285,10 @@ impl Supervisor {
             return;
         };
         let (config, dev) = (self.options.config.clone(), self.options.dev);
-        // At first what takes no time, so that something is served at once.
-        let patience = if self.has_prepared { BUILD_ROUND } else { Duration::ZERO };
-        self.has_prepared = true;
+        // First what takes no time, so that it is served at once: cargo is slow even to say that
+        // nothing has changed.
+        let goes_on = std::mem::take(&mut self.goes_on_building);
+        let patience = if goes_on { BUILD_ROUND } else { Duration::ZERO };
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             let built =
@@ -307,6 +309,7 @@ impl Supervisor {
         let Prepared { catalog, config, mut scan, is_forced, is_partial } = prepared;
         self.catalog = Some(catalog);
         if is_partial {
+            self.goes_on_building = true;
             self.prepare_again.get_or_insert(false);
         }
         for refusal in &scan.refusals {
