@@ -6,6 +6,7 @@ All run on the interpreter that runs this, from one environment.
 import os
 import shutil
 import sys
+import urllib.request
 from pathlib import Path
 
 import servers
@@ -85,11 +86,14 @@ def version(name):
 
 def contestants(field, application):
     """Tenon first: the others are compared with it."""
-    field.add("Tenon", field.start(tenon, application), f"/{application}.py")
+    # With the slash: for all of them it is the root of the application; without one Flask redirects.
+    field.add("Tenon", field.start(tenon, application), f"/{application}.py/")
     wanted = field.options.peers
     for name in (name for name in PEERS if wanted is None or name in wanted):
         try:
             server = field.start(peer, name, application)
+            # Who does not offer what the application wants says so by an error.
+            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/").read()
             field.add(f"{name} {version(name)}", server)
         except (Missing, RuntimeError, OSError) as reason:
             print(f"{name} is left out: {str(reason).strip()[:300]}", file=sys.stderr)
