@@ -7,6 +7,7 @@ pub mod labs;
 pub mod load;
 pub mod net;
 pub mod plugins;
+pub mod process;
 pub mod python;
 pub mod server;
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tests::client::Client;
+use tests::process;
 use tests::server::{Setup, TestServer};
 use tests::wait_until;
 
@@ -134,15 +135,12 @@ fn hostile_client(shared: &Shared) {
     }
 }
 
-/// Memory in KiB (proc_pid_status(5)) and descriptors of all processes of a server.
+/// Memory in KiB and descriptors of all processes of a server.
 fn measure(server: &TestServer) -> (u64, usize) {
     let processes = server.workers().into_iter().chain([server.pid()]);
     processes.fold((0, 0), |(memory, descriptors), pid| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let size = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
-        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-        (memory + size, descriptors + open)
+        let size = process::resident(pid).unwrap_or(0);
+        (memory + size, descriptors + process::descriptors(pid).unwrap_or(0))
     })
 }
 

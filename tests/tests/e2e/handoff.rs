@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tests::client::Client;
 use tests::load::Load;
+use tests::process;
 use tests::server::{Setup, TestServer, is_running};
 use tests::wait_until;
 
@@ -97,14 +98,8 @@ fn half_an_answer_goes_on_if_no_plugin_is_needed_for_it() {
 fn holdings(server: &TestServer) -> (u64, usize) {
     let mut processes = server.workers();
     processes.push(server.pid());
-    let private = |process: &u32| {
-        let path = format!("/proc/{process}/smaps_rollup");
-        let text = std::fs::read_to_string(path).unwrap();
-        let lines = text.lines().filter(|line| line.starts_with("Private_"));
-        lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum::<u64>()
-    };
-    let descriptors =
-        |process: &u32| std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
+    let private = |pid: &u32| process::private(*pid).unwrap();
+    let descriptors = |pid: &u32| process::descriptors(*pid).unwrap();
     (processes.iter().map(private).sum(), processes.iter().map(descriptors).sum())
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tests::client::Client;
+use tests::process;
 use tests::server::{Setup, TestServer};
 use tests::{PATIENCE, wait_until};
 
@@ -188,7 +189,7 @@ fn without_descriptors_accepting_pauses_and_resumes() {
     let mut early = server.client();
     assert_eq!(early.get("/").status, 200);
     let worker = server.workers()[0];
-    let open = std::fs::read_dir(format!("/proc/{worker}/fd")).unwrap().count() as u64;
+    let open = process::descriptors(worker).unwrap() as u64;
     let limit = |limit| {
         let pid = Pid::from_raw(worker as i32);
         prlimit(pid, Resource::Nofile, Rlimit { current: Some(limit), maximum: Some(20_000) })

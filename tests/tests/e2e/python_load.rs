@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tests::client::Client;
 use tests::plugins::root;
+use tests::process;
 use tests::server::{Setup, TestServer};
 
 fn rules() -> TestServer {
@@ -48,13 +49,6 @@ fn talk(address: SocketAddr, number: usize) {
     }
 }
 
-/// Resident memory of a process in KiB (proc_pid_status(5)).
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 fn stays_flat(requests: usize) {
     let server = rules();
     let worker = server.workers()[0];
@@ -72,9 +66,9 @@ fn stays_flat(requests: usize) {
     };
     // What is made once is made: caches, the arenas of both allocators.
     round(requests / 4);
-    let before = resident(worker);
+    let before = process::resident(worker).unwrap();
     round(requests);
-    let after = resident(worker);
+    let after = process::resident(worker).unwrap();
     // A leak of one small object (64 bytes) in every request would be seen.
     let allowed = 1024 + requests as u64 * 64 / 1024 / 2;
     assert!(after < before + allowed, "{before} KiB, then {after} KiB after {requests} requests");
