@@ -58,8 +58,15 @@ enum { CSGI_ERROR = 0, CSGI_OK = 1, CSGI_END = -1, CSGI_PENDING = -2, CSGI_LATE 
  *   CSGI_THREADSAFE    calls for different requests may run at the same time
  *   CSGI_NONBLOCKING   no call blocks (guide: 100 microseconds)
  *   CSGI_STREAM_INPUT  application() is called at the end of the head; read() gives the body as
- *                      it arrives.  Without it the whole body is there before the call. */
-enum { CSGI_THREADSAFE = 1, CSGI_NONBLOCKING = 2, CSGI_STREAM_INPUT = 4 };
+ *                      it arrives.  Without it the whole body is there before the call.
+ *   CSGI_SHARED_LOCK   what calls compute, they compute under one lock, as an interpreter's: the
+ *                      host may let those that do not wait take turns. */
+enum {
+    CSGI_THREADSAFE = 1,
+    CSGI_NONBLOCKING = 2,
+    CSGI_STREAM_INPUT = 4,
+    CSGI_SHARED_LOCK = 8
+};
 
 /* env->flags */
 enum { CSGI_ENV_UPGRADE = 1 }; /* the client asked for an upgrade: status 101 is allowed */

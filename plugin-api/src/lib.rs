@@ -11,7 +11,8 @@
 //!
 //! A crate of type `cdylib` with such a function is a plugin. The attribute takes what the plugin
 //! promises: `threadsafe` (calls of different requests may overlap), `nonblocking` (no call waits
-//! for anything), `stream_input` (the body is read as it arrives), and `name` and `version`, which
+//! for anything), `stream_input` (the body is read as it arrives), `shared_lock` (calls compute
+//! under one lock, so that more threads help only those that wait), and `name` and `version`, which
 //! are the crate's otherwise. [`macro@init`] and [`macro@exit`] mark functions that run once in a
 //! process, before the first request and after the last.
 //!

@@ -18,8 +18,9 @@ pub const LATE: i32 = -3;
 pub const THREADSAFE: u32 = 1;
 pub const NONBLOCKING: u32 = 2;
 pub const STREAM_INPUT: u32 = 4;
+pub const SHARED_LOCK: u32 = 8;
 /// Manifest flags that this version knows.
-pub const KNOWN_FLAGS: u32 = THREADSAFE | NONBLOCKING | STREAM_INPUT;
+pub const KNOWN_FLAGS: u32 = THREADSAFE | NONBLOCKING | STREAM_INPUT | SHARED_LOCK;
 /// Manifest flags a host must refuse when it does not know them.
 pub const MUST_UNDERSTAND: u32 = 0xffff_0000;
 

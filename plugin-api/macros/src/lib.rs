@@ -98,6 +98,7 @@ impl Promises {
                 Meta::Path(path) if path.is_ident("stream_input") => {
                     promises.promise("STREAM_INPUT");
                 }
+                Meta::Path(path) if path.is_ident("shared_lock") => promises.promise("SHARED_LOCK"),
                 Meta::NameValue(pair) if pair.path.is_ident("name") => {
                     promises.name = text(&pair.value)?;
                 }
@@ -107,8 +108,8 @@ impl Promises {
                 _ => {
                     return Err(syn::Error::new_spanned(
                         argument,
-                        "expected threadsafe, nonblocking, stream_input, name = \"…\" or \
-                         version = \"…\"",
+                        "expected threadsafe, nonblocking, stream_input, shared_lock, name = \"…\" \
+                         or version = \"…\"",
                     ));
                 }
             }

@@ -41,7 +41,10 @@ use settings::Settings;
 
 #[unsafe(export_name = "csgi_plugin")]
 static MANIFEST: raw::Manifest =
-    csgi::export::manifest("python", env!("CARGO_PKG_VERSION"), raw::THREADSAFE);
+    csgi::export::manifest("python", env!("CARGO_PKG_VERSION"), raw::THREADSAFE | LOCK);
+
+/// A build of Python without the global lock computes on all threads at once.
+const LOCK: u32 = if cfg!(Py_GIL_DISABLED) { 0 } else { raw::SHARED_LOCK };
 
 /// The settings of `[plugin.python]`: what applications have where they say nothing else.
 static DEFAULTS: OnceLock<Settings> = OnceLock::new();

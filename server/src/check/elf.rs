@@ -238,6 +238,7 @@ fn examine_manifest(manifest: &raw::Manifest, report: &mut Report) -> Result<(),
         threadsafe: manifest.flags & raw::THREADSAFE != 0,
         nonblocking: manifest.flags & raw::NONBLOCKING != 0,
         stream_input: manifest.flags & raw::STREAM_INPUT != 0,
+        shared_lock: manifest.flags & raw::SHARED_LOCK != 0,
     });
     Ok(())
 }

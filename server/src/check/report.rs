@@ -32,6 +32,7 @@ pub struct Manifest {
     pub threadsafe: bool,
     pub nonblocking: bool,
     pub stream_input: bool,
+    pub shared_lock: bool,
 }
 
 /// All about one file. Serialized, it is an element of the output of `tenon check --json`; keys are

@@ -34,7 +34,8 @@ impl Exchange {
             Admission::Inside => return true,
             Admission::Outside => {
                 self.admission = Admission::AwaitsGate;
-                if !plugin.is_threadsafe() && enter(&plugin.gate, at.token) == Entry::Waiting {
+                self.has_gate = plugin.takes_turns();
+                if self.has_gate && enter(&plugin.gate, at.token) == Entry::Waiting {
                     return false;
                 }
             }
@@ -63,10 +64,15 @@ impl Exchange {
         {
             thread.worker.grant_turn(next);
         }
-        if !plugin.is_threadsafe()
+        self.leave_gate(thread);
+    }
+
+    fn leave_gate(&self, thread: &Thread) {
+        let plugin = self.call.plugin();
+        if self.has_gate
             && let Some(next) = plugin.gate.leave()
         {
-            thread.worker.grant_turn(next);
+            thread.worker.grant_gate(plugin, next);
         }
     }
 
@@ -79,9 +85,8 @@ impl Exchange {
             Admission::Outside | Admission::Inside => false,
         };
         if has_left {
-            let has_gate = self.admission == Admission::AwaitsSeat && !plugin.is_threadsafe();
-            if has_gate && let Some(next) = plugin.gate.leave() {
-                thread.worker.grant_turn(next);
+            if self.admission == Admission::AwaitsSeat {
+                self.leave_gate(thread);
             }
             self.admission = Admission::Outside;
         }
@@ -121,7 +126,7 @@ impl Exchange {
         let plugin = self.call.plugin();
         let limit = thread.worker.config().limits.queue;
         self.admission == Admission::Outside
-            && ((!plugin.is_threadsafe() && plugin.gate.is_full(limit))
+            && ((plugin.takes_turns() && plugin.gate.is_full(limit))
                 || (plugin.may_block() && thread.worker.seats.is_full(limit)))
     }
 }

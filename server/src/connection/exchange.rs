@@ -43,6 +43,12 @@ pub struct Exchange {
     /// Its method is HEAD.
     pub(super) is_head: bool,
     pub(super) admission: Admission,
+    /// It entered by the gate, or waits there.
+    pub(super) has_gate: bool,
+    /// It has let other events go before it.
+    pub(super) has_stepped_back: bool,
+    /// What the plugin has given, not sent yet.
+    pub(super) answered: Option<Step>,
     pub(super) stage: Stage,
     pub(super) writer: Writer,
     /// Woken since `next` was last called.
@@ -167,6 +173,9 @@ impl Connection {
         mut has_turn: bool,
     ) -> Option<Verdict> {
         let mut pulls = 0;
+        if let Some(step) = exchange.answered.take() {
+            self.take_step(exchange, step, thread);
+        }
         loop {
             if exchange.is_waiting_for_turn() && !has_turn {
                 return Some(Verdict::Wait);
@@ -193,6 +202,12 @@ impl Connection {
                 }
                 Stage::Start | Stage::Pull | Stage::End => {}
             }
+            if exchange.stage == Stage::Start
+                && !mem::replace(&mut exchange.has_stepped_back, true)
+                && thread.lets_others_first(exchange.call.plugin())
+            {
+                return Some(Verdict::Compute);
+            }
             let has_waited = exchange.queued.is_some();
             if !exchange.admit(thread, at, mem::take(&mut has_turn), self.is_operator) {
                 if exchange.started.is_some() && !has_waited {
@@ -211,7 +226,12 @@ impl Connection {
             if pulls > PULLS {
                 return Some(self.yield_turn(exchange, thread, at));
             }
-            self.run_plugin(exchange, thread, at);
+            let step = self.run_plugin(exchange, thread, at);
+            if matches!(step, Step::Host(_)) && thread.holds_answers(exchange.call.plugin()) {
+                exchange.answered = Some(step);
+                return Some(Verdict::Hold);
+            }
+            self.take_step(exchange, step, thread);
         }
     }
 
@@ -298,7 +318,7 @@ impl Connection {
     }
 
     /// One call of `application` or `next`, and what it gave.
-    fn run_plugin(&mut self, exchange: &mut Exchange, thread: &mut Thread, at: Place<'_>) {
+    fn run_plugin(&mut self, exchange: &mut Exchange, thread: &mut Thread, at: Place<'_>) -> Step {
         at.slot.set_deadline(0);
         exchange.is_woken = false;
         let is_start = exchange.stage == Stage::Start;
@@ -315,8 +335,13 @@ impl Connection {
         if !exchange.call.interim.is_empty() {
             self.output.bytes.append(&mut exchange.call.interim);
         }
+        step
+    }
+
+    /// Goes on with what a call gave.
+    fn take_step(&mut self, exchange: &mut Exchange, step: Step, thread: &mut Thread) {
         match step {
-            Step::Pending if is_start => self.after_start(exchange, thread),
+            Step::Pending if exchange.stage == Stage::Start => self.after_start(exchange, thread),
             Step::Pending => self.on_pending(exchange, thread),
             Step::Host(body) => self.send_host_body(exchange, body, thread),
             Step::Parts => self.send_parts(exchange, thread),

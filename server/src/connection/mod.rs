@@ -57,6 +57,10 @@ pub enum Verdict {
     Wait,
     /// It could go on, but others should have their turn.
     Yield,
+    /// It is to compute, after everything else that is at hand.
+    Compute,
+    /// It has an answer, which leaves with others.
+    Hold,
     /// The workers of that pool are to go on with it.
     Move(usize),
     Close,

@@ -290,7 +290,8 @@ fn answer_left<'c>(exchange: &'c Exchange, parcel: &mut Parcel<'c>) {
 impl Exchange {
     /// No plugin has seen this request.
     fn is_waiting_to_begin(&self) -> bool {
-        self.stage == Stage::Start && !self.is_inside() && !self.is_aborted
+        let has_begun = self.is_inside() || self.answered.is_some();
+        self.stage == Stage::Start && !has_begun && !self.is_aborted
     }
 
     /// See `Connection::may_leave`.

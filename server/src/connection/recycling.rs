@@ -1,4 +1,4 @@
-//! The beginning and the end of an exchange: each request is answered in the memory of the last one
+//! The beginning and the end of an exchange: each request is answered in the memory of one
 //! that its thread has answered, so that it allocates nothing.
 
 use std::mem;
@@ -20,9 +20,11 @@ use crate::worker::event_loop::Thread;
 
 /// Bytes of a head that a finished exchange keeps room for.
 const KEPT: usize = 4096;
+/// Finished exchanges that a thread keeps: as many as it may begin before it ends one.
+const SPARES: usize = 32;
 
 impl Exchange {
-    /// In the memory of the thread's last one, if there is one: a request allocates nothing.
+    /// In the memory of one that the thread has ended, if there is one: a request allocates nothing.
     pub(super) fn begin(
         connection: &mut Connection,
         request: Request<'_>,
@@ -30,7 +32,7 @@ impl Exchange {
         thread: &mut Thread,
         at: Place<'_>,
     ) -> Box<Self> {
-        let mut exchange = match thread.spare.take() {
+        let mut exchange = match thread.spare.pop() {
             Some(spare) => spare,
             None => Box::new(Self::new(request.plugin)),
         };
@@ -49,6 +51,9 @@ impl Exchange {
             head: Box::default(),
             is_head: false,
             admission: Admission::Outside,
+            has_gate: false,
+            has_stepped_back: false,
+            answered: None,
             stage: Stage::Start,
             writer: Writer::Gathering(Vec::new()),
             is_woken: false,
@@ -123,6 +128,7 @@ impl Exchange {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
         self.admission = Admission::Outside;
+        self.has_stepped_back = false;
         self.stage = Stage::Start;
         self.writer = Writer::Gathering(Vec::new());
         self.is_woken = false;
@@ -135,6 +141,8 @@ impl Exchange {
         self.times = Times::default();
         self.is_trial = false;
         self.retry_after = 1;
-        thread.spare = Some(self);
+        if thread.spare.len() < SPARES {
+            thread.spare.push(self);
+        }
     }
 }

@@ -15,6 +15,8 @@ pub struct Gate<T> {
 
 struct State<T> {
     free: usize,
+    /// Places that were lent: so many who leave give theirs to nobody.
+    lent: usize,
     waiting: VecDeque<T>,
 }
 
@@ -37,7 +39,7 @@ impl<T: PartialEq> Gate<T> {
 
 impl<T> Gate<T> {
     pub fn new(places: usize) -> Self {
-        Self { state: Mutex::new(State { free: places, waiting: VecDeque::new() }) }
+        Self { state: Mutex::new(State { free: places, lent: 0, waiting: VecDeque::new() }) }
     }
 
     pub fn enter(&self, ticket: T) -> Entry {
@@ -63,11 +65,24 @@ impl<T> Gate<T> {
     #[must_use]
     pub fn leave(&self) -> Option<T> {
         let mut state = self.state();
+        if state.lent > 0 {
+            state.lent -= 1;
+            return None;
+        }
         let next = state.waiting.pop_front();
         if next.is_none() {
             state.free += 1;
         }
         next
+    }
+
+    /// Lets one more in than there are places, if somebody waits: the next who leaves makes up for it.
+    #[must_use]
+    pub fn lend(&self) -> Option<T> {
+        let mut state = self.state();
+        let next = state.waiting.pop_front()?;
+        state.lent += 1;
+        Some(next)
     }
 
     /// There is no place, and so many wait for one already.
@@ -108,5 +123,18 @@ mod tests {
         assert!(gate.withdraw(&6) && !gate.withdraw(&6));
         assert_eq!(gate.leave(), Some(7));
         assert_eq!(gate.leave(), None);
+    }
+
+    #[test]
+    fn a_lent_place_is_given_back() {
+        let gate = Gate::new(1);
+        assert_eq!(gate.lend(), None, "nobody waits");
+        assert_eq!(gate.enter(1), Entry::Entered);
+        assert_eq!(gate.enter(2), Entry::Waiting);
+        assert_eq!(gate.enter(3), Entry::Waiting);
+        assert_eq!(gate.lend(), Some(2));
+        assert_eq!(gate.leave(), None, "the other one is inside still");
+        assert_eq!(gate.enter(4), Entry::Waiting);
+        assert_eq!(gate.leave(), Some(3));
     }
 }

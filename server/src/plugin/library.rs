@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use csgi::raw;
 
+use super::Plugin;
 use super::fence;
 use super::gate::Gate;
 use super::host::Face;
 use super::language::Runner;
 use super::load::{self, Loaded};
-use super::{Pace, Plugin};
+use super::pace::Pace;
 use crate::connection::table::Token;
 use crate::control::{Application, Passed, PluginSpec, Refusal};
 
@@ -72,7 +73,7 @@ impl Libraries {
             loaded: started.loaded,
             face: started.face,
             gate: started.gate.clone(),
-            pace: Pace::default(),
+            pace: Pace::new(started.loaded.manifest.flags & raw::SHARED_LOCK != 0),
             call_ticks: u32::MAX,
         };
         let language = started.runner.as_ref().map(|runner| runner.language.clone());

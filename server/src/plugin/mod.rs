@@ -2,7 +2,7 @@
 //!
 //! `load` brings the library in, `library` initialises and ends it, `language` lets it run
 //! applications, `host` is what a plugin sees of us, `call` is one request inside a plugin, `fence`
-//! is around every call, `gate` keeps the thread promises. A plugin stays loaded until the process
+//! is around every call, `gate` keeps the thread promises, `pace` knows how long calls take. A plugin stays loaded until the process
 //! ends.
 
 pub mod call;
@@ -15,11 +15,10 @@ pub mod input;
 mod language;
 mod library;
 pub mod load;
+pub mod pace;
 mod unwind;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use csgi::raw;
 
@@ -27,6 +26,7 @@ use crate::connection::table::Token;
 use crate::plugin::gate::Gate;
 use crate::plugin::host::Face;
 use crate::plugin::load::Loaded;
+use crate::plugin::pace::Pace;
 pub use library::Libraries;
 
 /// One loaded plugin: a library, or an application that a language plugin runs.
@@ -39,44 +39,28 @@ pub struct Plugin {
     flags: u32,
     loaded: Loaded,
     face: &'static Face,
-    /// One place, for a library that is not thread-safe.
+    /// One place, for a library whose calls take turns.
     pub gate: Arc<Gate<Token>>,
     pub pace: Pace,
     /// How long one call may take, in ticks of the worker's clock, if no route rule says otherwise.
     pub call_ticks: u32,
 }
 
-/// Whether calls of this plugin are known to take long; see `worker/lead.rs`.
-#[derive(Default)]
-pub struct Pace(AtomicU32);
-
-impl Pace {
-    /// A call that takes longer than handing the lead to another thread and back.
-    const SLOW: Duration = Duration::from_micros(100);
-    /// So many quick calls in a row must be seen before a plugin counts as quick again.
-    const MEMORY: u32 = 64;
-
-    pub fn is_slow(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
-    }
-
-    pub fn saw_slow_call(&self) {
-        self.0.store(Self::MEMORY, Ordering::Relaxed);
-    }
-
-    pub fn saw_call(&self, time: Duration) {
-        if time >= Self::SLOW {
-            return self.saw_slow_call();
-        }
-        let left = self.0.load(Ordering::Relaxed).saturating_sub(1);
-        self.0.store(left, Ordering::Relaxed);
-    }
-}
-
 impl Plugin {
     /// Calls of different requests may overlap.
     pub fn is_threadsafe(&self) -> bool {
         self.flags & raw::THREADSAFE != 0
+    }
+
+    /// What its calls compute, they compute under one lock.
+    pub fn shares_lock(&self) -> bool {
+        self.flags & raw::SHARED_LOCK != 0
+    }
+
+    /// A request that begins now has to be alone in the library: it is not thread-safe, or a second
+    /// call would do nothing but wait for the lock.
+    pub fn takes_turns(&self) -> bool {
+        !self.is_threadsafe() || (self.shares_lock() && !self.pace.is_slow())
     }
 
     /// A call may block.

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::deque;
 use rustix::event::epoll;
@@ -26,6 +26,11 @@ const BATCH: usize = 32;
 /// Bytes read from a socket at a time, and room for a whole head in front of them.
 const INPUT_SIZE: usize = 64 * 1024;
 
+/// How long requests compute under a lock before the leader looks for others.
+const LOOK: Duration = Duration::from_micros(500);
+/// How long an answer waits for those that leave with it, at the most.
+const HOLD: Duration = Duration::from_millis(4);
+
 /// What a thread keeps for itself, so that requests need no memory of their own.
 pub struct Thread {
     pub worker: &'static Worker,
@@ -41,8 +46,12 @@ pub struct Thread {
     /// Room for the next head; lent to whoever parses.
     pub head: Option<Box<Head>>,
     pub routes: RouteCache,
-    /// A finished exchange, for its memory.
-    pub spare: Option<Box<Exchange>>,
+    /// Finished exchanges, for their memory.
+    pub spare: Vec<Box<Exchange>>,
+    /// Since when requests compute without a look at what else has come, and since when their answers
+    /// wait.
+    computing_since: Option<Instant>,
+    held_since: Option<Instant>,
     /// What a connection is described in that moves to another pool; empty until one does.
     pub parcels: Vec<u8>,
     /// Somebody wants to know the id of every request.
@@ -75,7 +84,9 @@ impl Thread {
             output: Vec::new(),
             head: None,
             routes: RouteCache::default(),
-            spare: None,
+            spare: Vec::new(),
+            computing_since: None,
+            held_since: None,
             parcels: Vec::new(),
             wants_request_ids: worker.config().request_id != RequestIds::Off
                 || worker.access_log.shows_request_ids(),
@@ -131,7 +142,8 @@ impl Thread {
         if is_slow {
             self.pass_lead();
         }
-        let start = is_slow.then(Instant::now);
+        let look = if plugin.may_block() { plugin.pace.begin() } else { None };
+        let others = look.as_ref().and_then(|_| self.worker.calls_of_others(self.number));
         let cell = self.cell;
         let entered = self.worker.clock.tick();
         running::enter(request);
@@ -141,8 +153,9 @@ impl Thread {
         let result = f();
         cell.leave();
         running::leave();
-        if let Some(start) = start {
-            plugin.pace.saw_call(start.elapsed());
+        if let Some(look) = look {
+            let was_alone = others.is_some() && others == self.worker.calls_of_others(self.number);
+            plugin.pace.end(&look, was_alone);
         }
         result
     }
@@ -179,14 +192,55 @@ impl Thread {
             self.serve(token);
         } else if let Some(event) = self.batch.pop().or_else(|| worker.take_left_over()) {
             self.on_event(event);
+        } else if let Some(token) = self.take_computing() {
+            self.serve(token);
+        } else if let Some(token) = self.take_held() {
+            self.serve(token);
         } else {
             return false;
         }
         true
     }
 
+    /// The next request that computes, unless it is time to look for others.
+    fn take_computing(&mut self) -> Option<Token> {
+        let computing = &self.worker.computing;
+        if computing.is_empty() || is_over(&mut self.computing_since, LOOK) {
+            return None;
+        }
+        computing.pop()
+    }
+
+    /// The next answer that has waited for others, when it is time for them to leave.
+    fn take_held(&mut self) -> Option<Token> {
+        if self.worker.held.is_empty() {
+            self.held_since = None;
+            return None;
+        }
+        if !self.worker.computing.is_empty() && !is_over(&mut self.held_since, HOLD) {
+            return None;
+        }
+        self.worker.held.pop()
+    }
+
+    /// A request for a plugin that computes under a lock goes behind all others.
+    pub fn lets_others_first(&self, plugin: &Plugin) -> bool {
+        plugin.pace.computes()
+            && self.worker.lead.is_held_by(self.number)
+            && !(self.batch.is_empty() && self.worker.computing.is_empty())
+    }
+
+    /// Others are to compute before its answer is sent. Each answer wakes the client, if it is on this
+    /// machine, which costs as much as the answer: several that leave together wake it once.
+    pub fn holds_answers(&self, plugin: &Plugin) -> bool {
+        plugin.pace.computes()
+            && self.worker.lead.is_held_by(self.number)
+            && !self.worker.computing.is_empty()
+    }
+
     /// Waits for events, and serves the first of them; the others can be taken over.
     fn wait(&mut self) {
+        self.computing_since = None;
         let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = self.worker.fall_asleep().then_some(&timeout);
         let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; BATCH];
@@ -255,10 +309,15 @@ impl Thread {
                 return;
             }
             drop(place);
-            if verdict == Verdict::Yield {
-                // Still owned: whoever takes it from the queue goes on.
-                self.worker.push_ready(token);
-                return;
+            // Still owned: whoever takes it from the queue goes on.
+            let queue = match verdict {
+                Verdict::Yield => Some(&self.worker.ready),
+                Verdict::Compute => Some(&self.worker.computing),
+                Verdict::Hold => Some(&self.worker.held),
+                _ => None,
+            };
+            if let Some(queue) = queue {
+                return self.worker.push(queue, token);
             }
             if slot.release() {
                 return;
@@ -266,4 +325,10 @@ impl Thread {
             notices = slot.take();
         }
     }
+}
+
+/// Whether `time` has passed since the first call of this.
+fn is_over(since: &mut Option<Instant>, time: Duration) -> bool {
+    let now = Instant::now();
+    now.duration_since(*since.get_or_insert(now)) >= time
 }

@@ -28,6 +28,7 @@ use crate::connection::table::{CROWDED, DRAIN, Slot, TURN, Table, Token, WOKEN};
 use crate::control::{ToWorker, WorkerSpec};
 use crate::crash::capture::Recorder;
 use crate::handoff::{adopt, channel, evacuate};
+use crate::plugin::Plugin;
 use crate::plugin::gate::Gate;
 use crate::plugin::host::Alarm;
 use crate::respond::Site;
@@ -79,6 +80,10 @@ pub struct Worker {
     pub server_line: Vec<u8>,
     /// Connections that are owned by this queue and wait for a thread.
     ready: SegQueue<Token>,
+    /// The same, for the leader alone: requests that compute under a lock, one after the other, and
+    /// their answers, which leave together.
+    computing: SegQueue<Token>,
+    held: SegQueue<Token>,
     /// Events of a leader that lost the lead.
     left_over: SegQueue<(u64, u32)>,
     epoll: OwnedFd,
@@ -153,9 +158,26 @@ impl Worker {
         }
     }
 
+    /// The same for the place that a plugin's gate has given. Who only computes is the leader's: two
+    /// threads would not be quicker.
+    pub fn grant_gate(&self, plugin: &Plugin, token: Token) {
+        if !plugin.shares_lock() {
+            return self.grant_turn(token);
+        }
+        if let Some(slot) = self.table.find(token)
+            && slot.notify(TURN)
+        {
+            self.push(&self.computing, token);
+        }
+    }
+
     /// Hands an owned connection to whichever thread comes first.
     fn push_ready(&self, token: Token) {
-        self.ready.push(token);
+        self.push(&self.ready, token);
+    }
+
+    fn push(&self, queue: &SegQueue<Token>, token: Token) {
+        queue.push(token);
         if self.is_leader_asleep.swap(false, Ordering::SeqCst) {
             // The counter of an eventfd cannot overflow from single steps.
             let _ = rustix::io::write(self.event_fd.as_fd(), &1u64.to_ne_bytes());
@@ -232,6 +254,8 @@ impl Worker {
     fn fall_asleep(&self) -> bool {
         self.is_leader_asleep.store(true, Ordering::SeqCst);
         !self.ready.is_empty()
+            || !self.computing.is_empty()
+            || !self.held.is_empty()
             || !self.left_over.is_empty()
             || !self.given_back.is_empty()
             || self.lead.leader().is_none()
@@ -247,7 +271,18 @@ impl Worker {
         let _ = rustix::io::read(self.event_fd.as_fd(), &mut count);
     }
 
-    /// The monitor's: `thread` is long in a plugin, somebody else must lead.
+    /// The monitor's: `thread` is long in a plugin.
+    fn on_long_call(&self, thread: usize) {
+        if self.lead.is_held_by(thread) {
+            self.take_lead(thread);
+        } else if let Some(plugin) = self.site.plugin(self.cell(thread).plugin())
+            && plugin.shares_lock()
+        {
+            self.note_slow_call(plugin);
+        }
+    }
+
+    /// It leads: somebody else must.
     fn take_lead(&self, thread: usize) {
         if self.is_dying() {
             // The thread may have crashed with the heap's lock: the lead first, without a word.
@@ -255,7 +290,7 @@ impl Worker {
         }
         if let Some(plugin) = self.site.plugin(self.cell(thread).plugin()) {
             if plugin.may_block() {
-                plugin.pace.saw_slow_call();
+                self.note_slow_call(plugin);
             } else {
                 tracing::warn!(
                     "plugin {} promises not to block and has blocked; other requests waited for it",
@@ -271,6 +306,25 @@ impl Worker {
             }
         }
         self.lead.pass(thread);
+    }
+
+    /// A call takes long. Who waits for it may be what it waits for, where the plugin is thread-safe.
+    fn note_slow_call(&self, plugin: &Plugin) {
+        plugin.pace.saw_slow_call();
+        if plugin.shares_lock()
+            && let Some(next) = plugin.gate.lend()
+        {
+            self.grant_gate(plugin, next);
+        }
+    }
+
+    /// Calls that the other threads have begun or ended; `None`: one of them is in a plugin.
+    fn calls_of_others(&self, thread: usize) -> Option<u64> {
+        let others = (0..self.config().threads).filter(|number| *number != thread);
+        let calls = others.map(|number| self.cell(number).calls());
+        calls
+            .into_iter()
+            .try_fold(0, |sum, calls| (calls % 2 == 0).then_some(sum + u64::from(calls)))
     }
 
     /// Watches a socket for everything, once per change.

@@ -203,8 +203,8 @@ impl Monitor {
             } else if calls != *seen && activity == Activity::None {
                 activity = Activity::Passed;
             }
-            if is_inside && calls == *seen && worker.lead.is_held_by(number) {
-                worker.take_lead(number);
+            if is_inside && calls == *seen {
+                worker.on_long_call(number);
             }
             *seen = calls;
         }

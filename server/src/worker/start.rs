@@ -184,6 +184,8 @@ fn build(
             None => Vec::new(),
         },
         ready: SegQueue::new(),
+        computing: SegQueue::new(),
+        held: SegQueue::new(),
         left_over: SegQueue::new(),
         epoll,
         event_fd,

@@ -23,6 +23,7 @@ mod python_build;
 mod python_faults;
 mod python_frameworks;
 mod python_load;
+mod python_lock;
 mod python_package;
 mod readme;
 mod records;
