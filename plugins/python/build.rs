@@ -7,6 +7,8 @@ use std::process::exit;
 
 fn main() {
     println!("cargo:rerun-if-env-changed=PYO3_PYTHON");
+    // What kind of Python it is, for `cfg`.
+    pyo3_build_config::use_pyo3_cfgs();
     let python = pyo3_build_config::get();
     let (version, name) = (python.version(), python.executable().unwrap_or("python3"));
     if !python.shared() {

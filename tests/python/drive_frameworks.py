@@ -128,9 +128,11 @@ def check_bottle():
 
 def check_falcon():
     base = f"{BASE}/falconshop.py"
-    created = requests.post(f"{base}/things", json={"a": [1, 2]})
+    # One connection stays with one worker, which has what it was given.
+    session = requests.Session()
+    created = session.post(f"{base}/things", json={"a": [1, 2]})
     assert (created.status_code, created.headers["Location"]) == (201, f"{base}/things/1")
-    assert requests.get(f"{base}/things").json() == [{"a": [1, 2]}]
+    assert session.get(f"{base}/things").json() == [{"a": [1, 2]}]
     assert requests.get(f"{base}/numbers/5").text == "0\n1\n2\n3\n4\n"
     assert requests.get(f"{base}/none").status_code == 404
 
