@@ -69,15 +69,15 @@ impl Desk {
     }
 
     /// Nobody holds anything of the last request any more: the request object is known to this desk,
-    /// to the template and to its own method alone.
+    /// to the template, twice, and to its own method alone.
     fn is_free(&self, py: Python<'_>) -> bool {
-        references(self.request.bind(py)) == 3 && references(self.start_response.bind(py)) == 1
+        references(self.request.bind(py)) == 4 && references(self.start_response.bind(py)) == 1
     }
 }
 
 fn make(py: Python<'_>, template: &Template) -> PyResult<(Py<Request>, Py<PyAny>)> {
     let request = Bound::new(py, Request::default())?;
-    template.set_input(py, request.as_any())?;
+    template.set_request(py, request.as_any())?;
     let start_response = request.getattr("start_response")?;
     Ok((request.unbind(), start_response.unbind()))
 }

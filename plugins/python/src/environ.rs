@@ -82,9 +82,11 @@ impl Template {
         Ok(Self { environ: base.copy()?.unbind(), last: Last::default() })
     }
 
-    /// Has this object stand for the input of every request from now on.
-    pub fn set_input(&self, py: Python<'_>, input: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.environ.bind(py).set_item(&Names::of(py).input, input)
+    /// Has this object be the input of every request from now on, and stand for it.
+    pub fn set_request(&self, py: Python<'_>, request: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (environ, names) = (self.environ.bind(py), Names::of(py));
+        environ.set_item(&names.input, request)?;
+        environ.set_item(&names.request_id, request)
     }
 
     /// The dictionary of one request.
@@ -92,7 +94,6 @@ impl Template {
         let names = Names::of(py);
         self.follow(py, names, call)?;
         let environ = self.environ.bind(py).copy()?;
-        environ.set_item(&names.request_id, call.id())?;
         if call.authority().is_empty() {
             environ.del_item(&names.http_host)?;
         }

@@ -22,7 +22,7 @@ pub fn latin1<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString
 
 /// The bytes of a text as PEP 3333 wants it.
 pub enum Text<'t, 'py> {
-    Ascii(&'t str),
+    Ascii(&'t [u8]),
     Latin1(Bound<'py, PyBytes>),
 }
 
@@ -35,10 +35,8 @@ impl<'t, 'py> Text<'t, 'py> {
             PyTypeError::new_err(format!("{what} must be a str, not {kind}"))
         })?;
         // An ASCII text is its own UTF-8: nothing is encoded or kept.
-        if let Ok(text) = text.to_str()
-            && text.is_ascii()
-        {
-            return Ok(Self::Ascii(text));
+        if let Some(bytes) = ascii(text) {
+            return Ok(Self::Ascii(bytes));
         }
         // SAFETY: a str; attached, as its lifetime says.
         let bytes = unsafe { ffi::PyUnicode_AsLatin1String(text.as_ptr()) };
@@ -49,10 +47,27 @@ impl<'t, 'py> Text<'t, 'py> {
 
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Ascii(text) => text.as_bytes(),
+            Self::Ascii(bytes) => bytes,
             Self::Latin1(bytes) => bytes.as_bytes(),
         }
     }
+}
+
+/// The characters of a text that is ASCII alone, where they lie.
+fn ascii<'t>(text: &'t Bound<'_, PyString>) -> Option<&'t [u8]> {
+    let pointer = text.as_ptr();
+    // SAFETY: a str; attached, as its lifetime says.
+    if unsafe { ffi::PyUnicode_IS_COMPACT_ASCII(pointer) } == 0 {
+        let text = text.to_str().ok()?;
+        return text.is_ascii().then_some(text.as_bytes());
+    }
+    // SAFETY: as above.
+    let length = unsafe { ffi::PyUnicode_GET_LENGTH(pointer) };
+    // SAFETY: as above.
+    let start = unsafe { ffi::PyUnicode_DATA(pointer) };
+    // SAFETY: of a compact ASCII str that is one byte for each character; it lives as long as the
+    // text and never changes.
+    Some(unsafe { std::slice::from_raw_parts(start.cast(), length as usize) })
 }
 
 /// Calls with two arguments.

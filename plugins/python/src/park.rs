@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::host::Host;
+use crate::request::Request;
 
 /// An empty bytestring that is told from every other by its identity.
 static PENDING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -20,16 +21,16 @@ struct Waker {
 
 #[pymethods]
 impl Waker {
-    fn wake(&self, request: u64) {
-        self.host.wake(request);
+    fn wake(&self, request: &Bound<'_, Request>) {
+        self.host.wake(request.get().id());
     }
 
-    fn wake_after(&self, request: u64, seconds: f64) -> PyResult<()> {
+    fn wake_after(&self, request: &Bound<'_, Request>, seconds: f64) -> PyResult<()> {
         if !(0.0..=4_000_000.0).contains(&seconds) {
             return Err(PyValueError::new_err("seconds must be from 0 to 4000000"));
         }
         let milliseconds = (seconds * 1000.0).ceil() as u32;
-        if self.host.wake_after(request, milliseconds) {
+        if self.host.wake_after(request.get().id(), milliseconds) {
             return Ok(());
         }
         Err(PyValueError::new_err("this server has no timers"))

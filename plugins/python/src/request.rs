@@ -37,6 +37,16 @@ impl State {
     pub fn call(&self) -> PyResult<Call> {
         self.call.ok_or_else(|| PyOSError::new_err("this request is over"))
     }
+
+    fn call_for_head(&self, is_replacement: bool) -> PyResult<Call> {
+        if self.has_head && !is_replacement {
+            return Err(PyAssertionError::new_err(
+                "start_response has been called already; only an error handler may call it again, \
+                 with exc_info",
+            ));
+        }
+        self.call()
+    }
 }
 
 impl Request {
@@ -48,6 +58,11 @@ impl Request {
     /// Never held while Python code runs.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server's number for it; 0, which no request has, when it is over.
+    pub fn id(&self) -> u64 {
+        self.state().call.map_or(0, |call| call.id())
     }
 
     /// Whatever the application keeps of this request is of no use from now on.
@@ -78,14 +93,8 @@ impl Request {
     ) -> PyResult<Bound<'py, Self>> {
         let this = slf.get();
         let exc_info = exc_info.filter(|info| !info.is_none());
-        if exc_info.is_none() && this.state().has_head {
-            return Err(PyAssertionError::new_err(
-                "start_response has been called already; only an error handler may call it again, \
-                 with exc_info",
-            ));
-        }
+        let call = this.state().call_for_head(exc_info.is_some())?;
         let head = Head::new(status, headers)?;
-        let call = this.state().call()?;
         let (start, content_length) = head.give(&call)?;
         match start {
             Start::Taken => {}

@@ -78,17 +78,21 @@ fn applications_in_two_environments_run_side_by_side() {
         .start();
     let mut client = server.client();
     let mut tell = |name: &str| client.get(&format!("/{name}.py")).text();
-    // One connection goes to and fro, also after a reload.
-    for generation in ["generation 1", "generation 2"] {
+    // One connection goes to and fro, also after a reload, and after one that refuses an application.
+    for generation in 1..=3 {
+        if generation == 3 {
+            let broken = "import there_is_no_such_module";
+            std::fs::write(server.plugins().join("a.py"), broken).unwrap();
+        }
+        if generation > 1 {
+            server.signal(Signal::HUP);
+            server.wait_for_log(&format!("generation {generation} serves now"));
+        }
         for (name, version, venv) in [("a", "0.13.2", &first), ("b", "0.13.4", &second)].repeat(2) {
             let venv = venv.canonicalize().unwrap();
             let text = tell(name);
             let expected = format!("{version} {} ", venv.display());
-            assert!(text.starts_with(&expected), "{generation}, {name}: {text}");
-        }
-        if generation == "generation 1" {
-            server.signal(Signal::HUP);
-            server.wait_for_log("generation 2 serves now");
+            assert!(text.starts_with(&expected), "generation {generation}, {name}: {text}");
         }
     }
     assert_eq!(tell("b"), tell("d"), "one process for one environment");
