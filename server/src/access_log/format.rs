@@ -135,12 +135,9 @@ impl Format {
 
     fn variable(&self, line: &mut Vec<u8>, variable: Variable, entry: &Entry<'_>, worker: &Worker) {
         let Entry { head, bytes, .. } = entry;
-        let ends = || entry.remote.rsplit_once(':').unwrap_or(("-", "0"));
         match variable {
-            Variable::RemoteAddr => {
-                line.extend_from_slice(ends().0.trim_matches(['[', ']']).as_bytes());
-            }
-            Variable::RemotePort => line.extend_from_slice(ends().1.as_bytes()),
+            Variable::RemoteAddr => line.extend_from_slice(split(entry.remote.as_bytes()).0),
+            Variable::RemotePort => line.extend_from_slice(split(entry.remote.as_bytes()).1),
             Variable::Time => date::with_log_time(|time| line.extend_from_slice(time)),
             Variable::TimeIso => date::with_iso_time(|time| line.extend_from_slice(time)),
             Variable::Request if head.method.of(bytes).is_empty() => line.push(b'-'),
@@ -177,11 +174,13 @@ impl Format {
 
     /// A client cannot end a quoted text or a line, nor send codes to a terminal.
     fn text(&self, line: &mut Vec<u8>, text: &[u8]) {
+        // Nearly all are plain, and looking at every byte takes less than stopping at the first.
+        if text.iter().fold(true, |all, byte| all & is_plain(*byte)) {
+            return line.extend_from_slice(text);
+        }
         let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
         let mut rest = text;
-        while let Some(plain) =
-            rest.iter().position(|b| matches!(b, b'"' | b'\\' | ..b' ' | 0x7f..))
-        {
+        while let Some(plain) = rest.iter().position(|byte| !is_plain(*byte)) {
             let byte = rest[plain];
             line.extend_from_slice(&rest[..plain]);
             // JSON knows no \x; the byte becomes the character of that number (RFC 8259 §7).
@@ -191,6 +190,19 @@ impl Format {
             rest = &rest[plain + 1..];
         }
         line.extend_from_slice(rest);
+    }
+}
+
+/// It may stand in a quoted text as it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+/// An address, which has brackets around it if there are colons in it, and a port.
+fn split(end: &[u8]) -> (&[u8], &[u8]) {
+    let Some(colon) = end.iter().rposition(|byte| *byte == b':') else { return (b"-", b"0") };
+    match (&end[..colon], &end[colon + 1..]) {
+        ([b'[', address @ .., b']'], port) | (address, port) => (address, port),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::admission::Admission;
 use super::output::Output;
 use super::patience::Patience;
+use super::repeated::Remembered;
 use super::table::{HANG_UP, READY, TURN, WOKEN};
 use super::writer::Writer;
 use super::{Connection, Next, Phase, Place, Verdict};
@@ -74,6 +75,7 @@ pub struct Exchange {
     pub(super) times: Times,
     /// Its return closes the plugin's breaker.
     pub(super) is_trial: bool,
+    pub(super) remembered: Remembered,
     /// What a 503 says of when to come again, in seconds.
     pub(super) retry_after: u32,
 }

@@ -2,7 +2,7 @@
 //!
 //! `table` says who may touch it, `peers` whom it is from, `reading` turns bytes into requests,
 //! `receiving` takes a request body, `exchange` is one request being answered by a plugin, in the
-//! memory that `recycling` keeps, `admission` its way in and out, `sending` is what the plugin gave on
+//! memory that `recycling` keeps and with what `repeated` knows of it, `admission` its way in and out, `sending` is what the plugin gave on
 //! its way out, `output` is what the socket still has to take, `patience` how long it may take over
 //! that, `moving` takes it to another process, `waiting` tells what it waits for. `step` is the only
 //! way in; it never waits.
@@ -19,6 +19,7 @@ mod peers;
 mod reading;
 mod receiving;
 mod recycling;
+mod repeated;
 mod sending;
 pub mod table;
 mod waiting;

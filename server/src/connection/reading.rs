@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::output::Tail;
 use super::patience::Patience;
 use super::receiving::Receiving;
-use super::{Connection, Next, Phase, Place, Verdict, answer_head};
+use super::{Connection, Next, Phase, Place, Verdict, answer_head, repeated};
 use crate::access_log::Times;
 use crate::config::RequestIds;
 use crate::http::body::BodyDecoder;
@@ -204,14 +204,20 @@ impl Connection {
         if self.awaits_proxy_header {
             return self.take_proxy_header(bytes, thread);
         }
+        if thread.remembers {
+            if let Some(taken) = self.answer_repeated(bytes, thread, at) {
+                return taken;
+            }
+            thread.asked.clear();
+            thread.asked.extend_from_slice(&bytes[..bytes.len().min(repeated::LONGEST)]);
+        }
         let mut head = thread.head.take().unwrap_or_default();
         let limits = &thread.worker.config().limits;
         let taken = match crate::http::head::parse(bytes, limits, &mut head) {
             Ok(Parsed::Incomplete) => Taken::Incomplete,
             Ok(Parsed::Complete) => {
-                self.scanned = 0;
-                self.is_fresh = false;
-                thread.started = thread.worker.access_log.shows_times().then(Instant::now);
+                thread.asked.truncate(head.length);
+                self.begin_request(thread);
                 match self.believe_proxy(&bytes[..head.length], &mut head, thread) {
                     Ok(()) => self.answer(bytes, &mut head, thread, at),
                     Err(error) => {
@@ -227,6 +233,21 @@ impl Connection {
         };
         thread.head = Some(head);
         taken
+    }
+
+    /// A head has come.
+    pub(super) fn begin_request(&mut self, thread: &mut Thread) {
+        self.scanned = 0;
+        self.is_fresh = false;
+        thread.started = thread.worker.access_log.shows_times().then(Instant::now);
+    }
+
+    /// It is for a plugin of this worker.
+    pub(super) fn begin_call(&mut self, thread: &Thread) {
+        self.hops = 0;
+        self.patience = Patience::default();
+        let timeout = thread.worker.config().timeouts.total;
+        self.request_end = timeout.map_or(0, |timeout| thread.worker.clock.deadline(timeout));
     }
 
     /// Finds who answers, and lets it.
@@ -256,7 +277,6 @@ impl Connection {
         let (head_bytes, rest) = bytes.split_at(head.length);
         let answer = match target {
             Target::Plugin(plugin, route) => {
-                self.hops = 0;
                 let request = Request { plugin, route, head, head_bytes, rest };
                 return self.call(request, thread, at);
             }
@@ -297,9 +317,7 @@ impl Connection {
         let (rest, streams) = (*rest, plugin.streams_input());
         let may_send = self.output.is_empty();
         let began = thread.worker.clock.tick();
-        self.patience = Patience::default();
-        let timeout = thread.worker.config().timeouts.total;
-        self.request_end = timeout.map_or(0, |timeout| thread.worker.clock.deadline(timeout));
+        self.begin_call(thread);
         let socket = self.socket.clone();
         let mut exchange = Exchange::begin(self, request, began, thread, at);
         let input = &mut exchange.call.input;
@@ -311,6 +329,7 @@ impl Connection {
         }
         if framing == Framing::None {
             input.begin(socket, may_send);
+            exchange.remember(&mut thread.asked);
             return self.run_exchange(exchange, length, thread, at);
         }
         if expects_continue && rest.is_empty() {
@@ -335,7 +354,7 @@ impl Connection {
     }
 
     /// Runs a request that has all its input. Most of them end here, at once.
-    fn run_exchange(
+    pub(super) fn run_exchange(
         &mut self,
         exchange: Box<Exchange>,
         length: usize,

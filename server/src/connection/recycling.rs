@@ -7,12 +7,13 @@ use super::admission::Admission;
 use super::exchange::{Exchange, Stage};
 use super::patience::Patience;
 use super::reading::Request;
+use super::repeated::Remembered;
 use super::writer::Writer;
 use super::{Connection, Place};
 use crate::access_log::Times;
 use crate::config::RequestIds;
 use crate::http::head::{Framing, Version};
-use crate::http::request_id::{self, RequestId};
+use crate::http::request_id::RequestId;
 use crate::plugin::Plugin;
 use crate::plugin::call::Call;
 use crate::plugin::facts::{Facts, Texts};
@@ -69,6 +70,7 @@ impl Exchange {
             queued: None,
             times: Times::default(),
             is_trial: false,
+            remembered: Remembered::default(),
             retry_after: 1,
         }
     }
@@ -81,13 +83,11 @@ impl Exchange {
         at: Place<'_>,
     ) {
         let Request { plugin, route, head, head_bytes, .. } = request;
+        self.forget();
+        self.bytes.clear();
         self.bytes.extend_from_slice(head_bytes);
         mem::swap(&mut self.head, head);
         self.is_head = self.head.method.of(&self.bytes) == b"HEAD";
-        if gives_id {
-            // Behind the head, whose length says where it ends.
-            self.head.set_field(&mut self.bytes, request_id::FIELD, self.id.as_bytes());
-        }
         self.client = self.head.client.map(|client| client.to_string().into_boxed_str());
         let (head, bytes) = (&self.head, &self.bytes[..]);
         let path = head.path.of(bytes);
@@ -106,6 +106,7 @@ impl Exchange {
         let facts = Facts {
             id: at.slot.begin_request(at.token),
             http_version: if head.version == Version::Http11 { 11 } else { 10 },
+            request_id: gives_id.then(|| self.id.as_bytes()),
             may_upgrade: head.upgrade && plugin.streams_input(),
             content_length: match head.framing {
                 Framing::None => 0,
@@ -125,8 +126,10 @@ impl Exchange {
     /// Makes it ready for another request; keeps its memory, but for large parts.
     pub(super) fn recycle(mut self: Box<Self>, thread: &mut Thread) {
         self.call.end();
-        self.bytes.clear();
-        self.bytes.shrink_to(KEPT);
+        if self.bytes.capacity() > KEPT {
+            self.forget();
+            self.bytes = Vec::new();
+        }
         self.admission = Admission::Outside;
         self.has_stepped_back = false;
         self.stage = Stage::Start;

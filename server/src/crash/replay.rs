@@ -138,6 +138,7 @@ fn prepare(
     let variables = route.map(|route| &route.variables[..]).unwrap_or_default();
     let facts = Facts {
         id: 1,
+        request_id: None,
         http_version: if head.version == Version::Http11 { 11 } else { 10 },
         may_upgrade: false,
         content_length: match head.framing {

@@ -65,21 +65,23 @@ impl Request {
 
 thread_local! {
     static CURRENT: Cell<Request> = const { Cell::new(Request::NONE) };
+    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
     static THREAD: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
 /// The thread goes into a plugin with this request.
 pub fn enter(request: Request) {
     CURRENT.set(request);
+    IS_INSIDE.set(true);
 }
 
 pub fn leave() {
-    CURRENT.set(Request::NONE);
+    IS_INSIDE.set(false);
 }
 
 /// The request of this thread.
 pub fn current() -> Request {
-    CURRENT.get()
+    if IS_INSIDE.get() { CURRENT.get() } else { Request::NONE }
 }
 
 /// Says which of the worker's threads this one is; once, at its start.

@@ -126,17 +126,6 @@ impl Head {
         }
     }
 
-    /// Appends a field to `bytes`, which the head was parsed from; it takes the place of all fields
-    /// of that name, which is in lower case.
-    pub fn set_field(&mut self, bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
-        self.fields.retain(|(found, _)| found.of(bytes) != name.as_bytes());
-        let begin = bytes.len();
-        bytes.extend_from_slice(name.as_bytes());
-        let middle = bytes.len();
-        bytes.extend_from_slice(value);
-        self.fields.push((Span::new(begin, middle), Span::new(middle, bytes.len())));
-    }
-
     fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();

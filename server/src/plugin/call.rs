@@ -19,6 +19,7 @@ use super::given_head::GivenHead;
 use super::host::{Face, text};
 use super::input::Input;
 use super::unwind::{Thrown, guard};
+use crate::http::request_id;
 use crate::http::response::ResponseHead;
 
 /// Parts that a plugin may return at once.
@@ -48,9 +49,13 @@ pub enum HostBody {
 pub struct Call {
     plugin: &'static Plugin,
     env: Box<raw::Env>,
+    /// The same, where no plugin can reach it.
+    told: raw::Env,
     /// What `env.headers` and `env.variables` point at.
     headers: Vec<raw::Header>,
     variables: Vec<raw::Header>,
+    /// The request's id, for the field X-Request-Id.
+    request_id: Vec<u8>,
     pub head: ResponseHead,
     /// The head that was given last, for this request or an earlier one.
     given: GivenHead,
@@ -106,8 +111,10 @@ impl Call {
         Self {
             plugin,
             env: Box::new(env),
+            told: env,
             headers: Vec::new(),
             variables: Vec::new(),
+            request_id: Vec::new(),
             head: ResponseHead::default(),
             given: GivenHead::default(),
             head_given: false,
@@ -130,19 +137,26 @@ impl Call {
         plugin: &'static Plugin,
         texts: &Texts<'_>,
         facts: Facts<
+            '_,
             impl Iterator<Item = (&'a [u8], &'a [u8])>,
             impl Iterator<Item = (&'a [u8], &'a [u8])>,
         >,
     ) {
+        self.headers.clear();
+        self.variables.clear();
         let pair =
             |(name, value): (&[u8], &[u8])| raw::Header { name: text(name), value: text(value) };
         let file = plugin.file.as_deref();
-        match file {
-            None => self.headers.extend(facts.headers.map(pair)),
-            Some(_) => {
-                let told = facts.headers.filter(|(name, _)| !misleads_languages(name));
-                self.headers.extend(told.map(pair));
-            }
+        let gives_id = facts.request_id.is_some();
+        let told = facts.headers.filter(|(name, _)| {
+            let is_replaced = gives_id && *name == request_id::FIELD.as_bytes();
+            let misleads = file.is_some() && misleads_languages(name);
+            !is_replaced && !misleads
+        });
+        self.headers.extend(told.map(pair));
+        if let Some(id) = facts.request_id {
+            self.headers.push(pair((request_id::FIELD.as_bytes(), b"")));
+            self.give_id(id);
         }
         self.variables.extend(facts.variables.map(pair));
         self.variables.extend(file.map(|file| pair((b"SCRIPT_FILENAME", file.as_bytes()))));
@@ -167,7 +181,24 @@ impl Call {
             variables: self.variables.as_ptr(),
             variable_count: self.variables.len(),
         };
+        self.told = *self.env;
         self.plugin = plugin;
+    }
+
+    /// Writes down the id, which is the last field if there is one.
+    fn give_id(&mut self, id: &[u8]) {
+        self.request_id.clear();
+        self.request_id.extend_from_slice(id);
+        if let Some(field) = self.headers.last_mut() {
+            field.value = text(&self.request_id);
+        }
+    }
+
+    /// The same as the last request, which has ended, but for these; its texts are where they were.
+    pub fn begin_again(&mut self, id: u64, request_id: Option<&[u8]>, remote: &[u8], local: &[u8]) {
+        request_id.into_iter().for_each(|id| self.give_id(id));
+        // A plugin that has written to its `env` has done so for one request.
+        *self.env = raw::Env { id, remote: text(remote), local: text(local), ..self.told };
     }
 
     /// The request is over: nothing of it is kept but memory.
@@ -175,8 +206,6 @@ impl Call {
         self.close();
         // No request has this id: a host function finds nothing by an `env` of the past.
         self.env.id = 0;
-        self.headers.clear();
-        self.variables.clear();
         self.head.clear();
         self.head_given = false;
         self.head_sent = false;

@@ -14,8 +14,10 @@ pub struct Texts<'a> {
 }
 
 /// What `Call::begin` needs beside the texts.
-pub struct Facts<H, V> {
+pub struct Facts<'a, H, V> {
     pub id: u64,
+    /// For the field X-Request-Id, in the place of any that the client has sent.
+    pub request_id: Option<&'a [u8]>,
     pub http_version: u16,
     pub may_upgrade: bool,
     pub content_length: i64,

@@ -54,6 +54,10 @@ pub struct Thread {
     held_since: Option<Instant>,
     /// What a connection is described in that moves to another pool; empty until one does.
     pub parcels: Vec<u8>,
+    /// Nothing but the bytes of a request decides what plugins are told: see `connection::repeated`.
+    pub remembers: bool,
+    /// The head that was parsed last, as it came.
+    pub asked: Vec<u8>,
     /// Somebody wants to know the id of every request.
     pub wants_request_ids: bool,
     pub request_ids: request_id::Source,
@@ -88,6 +92,8 @@ impl Thread {
             computing_since: None,
             held_since: None,
             parcels: Vec::new(),
+            remembers: worker.config().proxies.trusted.is_empty(),
+            asked: Vec::new(),
             wants_request_ids: worker.config().request_id != RequestIds::Off
                 || worker.access_log.shows_request_ids(),
             request_ids: request_id::Source::default(),

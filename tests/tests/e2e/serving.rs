@@ -1,5 +1,9 @@
 //! What a visitor sees: plugins, files, routes.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tests::client::Client;
 use tests::server::Setup;
 
 #[test]
@@ -116,4 +120,45 @@ fn the_access_log_has_a_line_for_each_answer() {
     assert!(text.contains("\"GET /a.py?x=1 HTTP/1.1\" 200 19 \"-\" \"-\"\n"), "{text}");
     assert!(text.contains("\"GET /none HTTP/1.1\" 404 "), "{text}");
     assert!(text.starts_with("127.0.0.1 - - ["), "{text}");
+}
+
+/// The server remembers what it made of the last head (`connection/repeated.rs`).
+#[test]
+fn a_request_that_comes_again_is_answered_as_if_it_were_the_first() {
+    let server = Setup::new().plugin("features").start();
+    let (mut one, mut other) = (server.client(), server.client());
+    let get = |query: &str, field: &str| {
+        format!("GET /features.py/env?{query} HTTP/1.1\r\nHost: t\r\n{field}\r\n\r\n")
+    };
+    let mut ids = BTreeSet::new();
+    let mut expect = |client: &mut Client, query: &str, field: &str| {
+        let text = client.response().text();
+        let port = client.stream().local_addr().unwrap().port();
+        for line in [format!("QUERY_STRING={query}"), format!("REMOTE_PORT={port}"), field.into()] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+        let id = text.lines().find_map(|line| line.strip_prefix("h:x-request-id=")).unwrap();
+        assert!(ids.insert(id.to_owned()), "the id {id} was given twice");
+    };
+    for _ in 0..5 {
+        for client in [&mut one, &mut other] {
+            client.send(get("q=1", "X-A: 1").repeat(3));
+            (0..3).for_each(|_| expect(client, "q=1", "h:x-a=1"));
+            // Nearly the same is not the same.
+            client.send(get("q=2", "X-A: 1") + &get("q=1", "X-A: 2") + &get("q=1", "x-a: 1"));
+            expect(client, "q=2", "h:x-a=1");
+            expect(client, "q=1", "h:x-a=2");
+            expect(client, "q=1", "h:x-a=1");
+            client.send(get("q=1", "X-A: 1").split_at(40).0);
+            client.assert_silent(Duration::from_millis(1));
+            client.send(get("q=1", "X-A: 1").split_at(40).1);
+            expect(client, "q=1", "h:x-a=1");
+            // A body is not the next request's head.
+            let body = get("q=1", "X-A: 1");
+            let length = format!("Content-Length: {}", body.len());
+            client.send(get("q=3", &length) + &body + &body);
+            expect(client, "q=3", &format!("h:content-length={}", body.len()));
+            expect(client, "q=1", "h:x-a=1");
+        }
+    }
 }

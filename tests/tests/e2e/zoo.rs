@@ -98,3 +98,12 @@ fn what_is_thrown_across_the_border_ends_one_request_and_no_process() {
     server.wait_for_log("it panicked across the border");
     assert_eq!(client.get("/features.py/pid").text(), pid, "the same process, and connection");
 }
+
+#[test]
+fn what_a_plugin_does_to_its_env_is_gone_with_the_request() {
+    let server = Setup::new().plugin("scribbles").start();
+    let mut client = server.client();
+    for _ in 0..4 {
+        assert_eq!(client.get("/scribbles.py/way?a=1&b=2").text(), "/way?a=1&b=2");
+    }
+}
