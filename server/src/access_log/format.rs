@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::Entry;
+use crate::http::characters::{all_plain, is_plain};
 use crate::http::date;
 use crate::http::head::Version;
 
@@ -84,6 +85,8 @@ const NAMES: [(&str, Variable); 19] = [
 pub struct Format {
     pieces: Vec<Piece>,
     is_json: bool,
+    /// Asked for every request.
+    shows_times: bool,
 }
 
 impl Format {
@@ -102,12 +105,14 @@ impl Format {
         if text.contains(['\n', '\r']) {
             return Err("a line of the access log has no line breaks in it".to_owned());
         }
-        Ok(Self { pieces: pieces(text)?, is_json })
+        let mut format = Self { pieces: pieces(text)?, is_json, shows_times: false };
+        use Variable::{TimePlugin, TimeQueue, TimeTotal};
+        format.shows_times = format.shows(&[TimeQueue, TimePlugin, TimeTotal]);
+        Ok(format)
     }
 
     pub fn shows_times(&self) -> bool {
-        use Variable::{TimePlugin, TimeQueue, TimeTotal};
-        self.shows(&[TimeQueue, TimePlugin, TimeTotal])
+        self.shows_times
     }
 
     pub fn shows_request_ids(&self) -> bool {
@@ -124,9 +129,10 @@ impl Format {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => line.extend_from_slice(text.as_bytes()),
-                Piece::Field(name) => {
-                    self.text(line, entry.head.field(entry.bytes, name).unwrap_or(b"-"));
-                }
+                Piece::Field(name) => match entry.head.field(entry.bytes, name) {
+                    Some(value) => self.text(line, value),
+                    None => line.push(b'-'),
+                },
                 Piece::Variable(variable) => self.variable(line, *variable, entry, worker),
             }
         }
@@ -142,9 +148,7 @@ impl Format {
             Variable::TimeIso => date::with_iso_time(|time| line.extend_from_slice(time)),
             Variable::Request if head.method.of(bytes).is_empty() => line.push(b'-'),
             Variable::Request => {
-                self.text(line, head.method.of(bytes));
-                line.push(b' ');
-                self.text(line, head.target.of(bytes));
+                self.text(line, head.method.to(head.target).of(bytes));
                 if head.length != 0 {
                     line.push(b' ');
                     line.extend_from_slice(protocol(head.version));
@@ -174,8 +178,7 @@ impl Format {
 
     /// A client cannot end a quoted text or a line, nor send codes to a terminal.
     fn text(&self, line: &mut Vec<u8>, text: &[u8]) {
-        // Nearly all are plain, and looking at every byte takes less than stopping at the first.
-        if text.iter().fold(true, |all, byte| all & is_plain(*byte)) {
+        if all_plain(text) {
             return line.extend_from_slice(text);
         }
         let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
@@ -191,11 +194,6 @@ impl Format {
         }
         line.extend_from_slice(rest);
     }
-}
-
-/// It may stand in a quoted text as it is.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 /// An address, which has brackets around it if there are colons in it, and a port.

@@ -19,10 +19,11 @@ use crate::config::Config;
 use crate::http::head::Head;
 use format::{Format, Worker};
 
-/// Bytes of lines that a thread gathers at most.
-const BATCH: usize = 16 * 1024;
+/// Bytes of lines that a thread gathers at most. Each batch wakes the writer, which costs as much as a
+/// request.
+const BATCH: usize = 64 * 1024;
 /// Batches that may wait to be written.
-const QUEUE: usize = 64;
+const QUEUE: usize = 16;
 /// How long the end of a worker waits for its lines to be written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -107,7 +108,7 @@ impl AccessLog {
         std::thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || write(sink, &inbox, &returns))?;
-        let buffer = || CachePadded::new(Mutex::new(Vec::with_capacity(BATCH + 1024)));
+        let buffer = || CachePadded::new(Mutex::new(Vec::new()));
         let buffers = (0..config.threads).map(|_| buffer()).collect();
         let worker = Worker { generation, number: worker, process: std::process::id() };
         let format = config.access_log_format.compile();

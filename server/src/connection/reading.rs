@@ -382,7 +382,7 @@ impl Connection {
             head_bytes,
             status,
             sent,
-            request_id: id,
+            request_id: &id,
             plugin: None,
             times,
         });

@@ -30,6 +30,11 @@ impl Span {
         bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
+    /// From the beginning of this to the end of `last`, which is behind it.
+    pub fn to(self, last: Self) -> Self {
+        Self { start: self.start, end: last.end }
+    }
+
     pub(super) fn new(start: usize, end: usize) -> Self {
         // A head is no longer than `limits.head`, far below 4 GiB.
         Self { start: start as u32, end: end as u32 }

@@ -1,7 +1,7 @@
 //! HTTP/1.1 as pure functions: bytes in, requests out; responses in, bytes out. No sockets here.
 
 pub mod body;
-mod characters;
+pub mod characters;
 pub mod coding;
 pub mod compress;
 pub mod conditional;

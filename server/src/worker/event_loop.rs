@@ -72,7 +72,7 @@ pub struct Answered<'a> {
     pub head_bytes: &'a [u8],
     pub status: u16,
     pub sent: u64,
-    pub request_id: RequestId,
+    pub request_id: &'a RequestId,
     pub plugin: Option<&'static Plugin>,
     pub times: Times,
 }
