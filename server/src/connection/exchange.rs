@@ -36,45 +36,50 @@ pub(super) enum Stage {
     End,
 }
 
+/// What a woken answer needs stands together, as in `Call`: of a thousand streams that are woken together
+/// none is in the processor's caches, and each line of them costs as much as a hundred instructions.
+#[repr(C)]
 pub struct Exchange {
+    /// The first: a plugin that is closed when it goes may look at what is in the others.
     pub(super) call: Call,
-    /// What the call's `env` points into: not touched while the call lives.
-    pub(super) bytes: Vec<u8>,
-    pub(super) head: Box<Head>,
-    /// Its method is HEAD.
-    pub(super) is_head: bool,
+    pub(super) stage: Stage,
     pub(super) admission: Admission,
     /// It entered by the gate, or waits there.
     pub(super) has_gate: bool,
     /// It has let other events go before it.
     pub(super) has_stepped_back: bool,
-    /// What the plugin has given, not sent yet.
-    pub(super) answered: Option<Step>,
-    pub(super) stage: Stage,
-    pub(super) writer: Writer,
     /// Woken since `next` was last called.
     pub(super) is_woken: bool,
     /// The client is gone, or the answer is given up: nothing more is sent.
     pub(super) is_aborted: bool,
+    /// Its method is HEAD.
+    pub(super) is_head: bool,
+    /// Its return closes the plugin's breaker.
+    pub(super) is_trial: bool,
     /// For the access log.
     pub(super) status: u16,
-    pub(super) sent: u64,
     /// When it began, in ticks of the worker's clock.
     pub(super) began: u32,
     /// How long one call into the plugin may take, in ticks.
     pub(super) call_ticks: u32,
+    /// For the access log.
+    pub(super) sent: u64,
+    /// What the plugin has given, not sent yet.
+    pub(super) answered: Option<Step>,
+    pub(super) writer: Writer,
     /// With the client, while the plugin reads the body as it comes.
     pub(super) patience: Patience,
-    /// Whom a proxy speaks for; the call's `env` points to it.
-    pub(super) client: Option<Box<str>>,
-    pub(super) id: RequestId,
+    pub(super) head: Box<Head>,
+    /// What the call's `env` points into: not touched while the call lives.
+    pub(super) bytes: Vec<u8>,
     /// For the access log, if it shows times: when the request came, since when it waits for its
     /// turn, and what is known so far.
     pub(super) started: Option<Instant>,
     pub(super) queued: Option<Instant>,
     pub(super) times: Times,
-    /// Its return closes the plugin's breaker.
-    pub(super) is_trial: bool,
+    /// Whom a proxy speaks for; the call's `env` points to it.
+    pub(super) client: Option<Box<str>>,
+    pub(super) id: RequestId,
     pub(super) remembered: Remembered,
     /// What a 503 says of when to come again, in seconds.
     pub(super) retry_after: u32,
@@ -369,7 +374,7 @@ impl Connection {
             head_bytes: &exchange.bytes,
             status: exchange.status,
             sent: exchange.sent,
-            request_id: exchange.id,
+            request_id: &exchange.id,
             plugin: Some(exchange.call.plugin()),
             times: Times {
                 total: exchange.started.map(|started| started.elapsed()).unwrap_or_default(),

@@ -240,8 +240,9 @@ impl ResponseHead {
 /// would end the body.
 pub fn encode_chunk_head(out: &mut Vec<u8>, length: usize) {
     debug_assert!(length > 0, "an empty chunk is the last one");
-    // Writing to memory does not fail.
-    let _ = write!(out, "{length:x}\r\n");
+    let digits = (usize::BITS - length.leading_zeros()).div_ceil(4);
+    out.extend((0..digits).rev().map(|place| b"0123456789abcdef"[length >> (4 * place) & 15]));
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether a response with this code has a body at all (RFC 9110 §6.4.1).
@@ -425,7 +426,10 @@ mod tests {
     #[test]
     fn a_chunk_head_is_hexadecimal() {
         let mut out = Vec::new();
-        encode_chunk_head(&mut out, 255);
-        assert_eq!(out, b"ff\r\n");
+        for length in [1, 15, 16, 255, 256, 4096, usize::MAX] {
+            out.clear();
+            encode_chunk_head(&mut out, length);
+            assert_eq!(out, format!("{length:x}\r\n").as_bytes());
+        }
     }
 }

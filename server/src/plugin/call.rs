@@ -46,32 +46,33 @@ pub enum HostBody {
     File { file: OwnedFd, offset: u64, length: u64 },
 }
 
+#[repr(C)]
 pub struct Call {
     plugin: &'static Plugin,
+    body: *mut raw::Body,
+    part_count: usize,
+    head_given: bool,
+    /// The head, or the first bytes after it, are on their way.
+    pub head_sent: bool,
+    was_made: bool,
+    /// Encoded interim responses that wait to be sent.
+    pub interim: Vec<u8>,
+    pub input: Input,
     env: Box<raw::Env>,
-    /// The same, where no plugin can reach it.
-    told: raw::Env,
+    parts: [raw::Str; PARTS],
+    made: Option<HostBody>,
+    /// Room for a body that `bytes` copies.
+    room: Vec<u8>,
+    pub head: ResponseHead,
+    /// The head that was given last, for this request or an earlier one.
+    given: GivenHead,
     /// What `env.headers` and `env.variables` point at.
     headers: Vec<raw::Header>,
     variables: Vec<raw::Header>,
     /// The request's id, for the field X-Request-Id.
     request_id: Vec<u8>,
-    pub head: ResponseHead,
-    /// The head that was given last, for this request or an earlier one.
-    given: GivenHead,
-    head_given: bool,
-    /// The head, or the first bytes after it, are on their way.
-    pub head_sent: bool,
-    /// Encoded interim responses that wait to be sent.
-    pub interim: Vec<u8>,
-    pub input: Input,
-    /// Room for a body that `bytes` copies.
-    room: Vec<u8>,
-    made: Option<HostBody>,
-    was_made: bool,
-    body: *mut raw::Body,
-    parts: [raw::Str; PARTS],
-    part_count: usize,
+    /// The same as `env`, where no plugin can reach it.
+    told: raw::Env,
 }
 
 // SAFETY: the ABI lets the calls of one request happen on different threads, one after the other;
