@@ -5,6 +5,7 @@ CPU time per request is what is compared. Requests per second depend on the load
 whoever else uses the machine; CPU time does much less.
 """
 
+import itertools
 import os
 import re
 import resource
@@ -15,6 +16,7 @@ import subprocess
 import time
 
 SERVER_CORE, CLIENT_CORE = "0", "1"
+CONNECTIONS = 64
 
 
 def raise_limits():
@@ -115,7 +117,7 @@ class Running:
         self.log.close()
 
 
-def wrk(port, path, seconds, connections=64, script=None, latency=False):
+def wrk(port, path, seconds, connections=CONNECTIONS, script=None, latency=False):
     """One run of the load generator: requests answered, and the latencies if they are wanted."""
     command = ["taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}"]
     command += ["--timeout", "60s"]
@@ -135,18 +137,17 @@ def wrk(port, path, seconds, connections=64, script=None, latency=False):
     return requests, float(value) * {"us": 1, "ms": 1000, "s": 1_000_000}[unit]
 
 
-def ask(port, path, times):
-    """So many requests on one connection, one after the other."""
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+def ask(port, paths, times):
+    """So many requests on one connection, one after the other, for these paths in turn."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-        for _ in range(times):
-            client.sendall(request)
+        for path in itertools.islice(itertools.cycle(paths), times):
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
             answer = client.recv(65536)
             if b" 200 " not in answer[:16]:
                 raise RuntimeError(f"port {port}{path}: {answer[:100]}")
 
 
-def instructions(make, arguments, path, folder):
+def instructions(make, arguments, paths, folder):
     """Instructions in user space that one request takes, in the server that `make` starts.
 
     The difference of two runs leaves out what is done once. Of Tenon its worker is counted, in the
@@ -162,7 +163,7 @@ def instructions(make, arguments, path, folder):
             Running.under = valgrind
         try:
             server = make(*arguments)
-            ask(server.port, path, times)
+            ask(server.port, paths, times)
             server.stop()
         finally:
             Running.under = ()
@@ -175,15 +176,66 @@ def instructions(make, arguments, path, folder):
 class Contestant:
     """A running server and the request that is measured on it."""
 
-    def __init__(self, name, server, path="/", script=None, connections=64):
-        self.name, self.server, self.path = name, server, path
-        self.script, self.connections = script, connections
+    def __init__(self, name, server, path="/", script=None):
+        self.name, self.server, self.path, self.script = name, server, path, script
         self.costs = []
+
+    def warm_up(self):
+        wrk(self.server.port, self.path, 1, script=self.script)
 
     def round(self, seconds):
         before = cpu_time(self.server.pid)
-        requests = wrk(self.server.port, self.path, seconds, self.connections, self.script)
+        requests = wrk(self.server.port, self.path, seconds, script=self.script)
         self.costs.append((cpu_time(self.server.pid) - before) / max(requests, 1))
+
+
+class Listeners:
+    """1,000 clients of an event stream; they listen at `path`, and `path`/publish wakes them all.
+
+    A round is a few events, and its cost that of one event for one client.
+    """
+
+    EVENTS = 4
+
+    def __init__(self, name, server, path, count=1000):
+        self.name, self.server, self.path = name, server, path
+        self.costs, self.clients = [], []
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+            self.clients.append(client)
+        for client in self.clients:
+            self.await_bytes(client, b"\r\n\r\n")
+
+    def await_bytes(self, client, wanted):
+        while received := client.recv(65536):
+            if wanted in received:
+                return
+        raise RuntimeError(f"{self.name} has closed an event stream")
+
+    def warm_up(self):
+        # Who has greeted its listeners goes on to wait for the event.
+        time.sleep(0.5)
+        self.publish()
+
+    def publish(self):
+        """One event; who it was for have it when this returns."""
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=60) as publisher:
+            get = f"GET {self.path}/publish HTTP/1.1\r\nHost: bench\r\n\r\n"
+            publisher.sendall(get.encode())
+            woken = int(publisher.recv(65536).split(b"\r\n\r\n")[1])
+        if woken != len(self.clients):
+            raise RuntimeError(f"{self.name} has {woken} listeners, not {len(self.clients)}")
+        # Nobody reads before all of it is sent: no server is to pay for waking the reader.
+        time.sleep(0.1)
+        for client in self.clients:
+            self.await_bytes(client, b"now")
+        return woken
+
+    def round(self, _seconds):
+        before = cpu_time(self.server.pid)
+        woken = sum(self.publish() for _ in range(self.EVENTS))
+        self.costs.append((cpu_time(self.server.pid) - before) / woken)
 
 
 def compare(contestants, rounds, seconds, progress=lambda text: None):
@@ -192,7 +244,7 @@ def compare(contestants, rounds, seconds, progress=lambda text: None):
     Returns (name, median cost, median of the ratios within a round) of each.
     """
     for contestant in contestants:
-        wrk(contestant.server.port, contestant.path, 1, contestant.connections, contestant.script)
+        contestant.warm_up()
     for number in range(rounds):
         for contestant in contestants:
             progress(f"round {number + 1} of {rounds}: {contestant.name}")

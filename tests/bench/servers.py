@@ -174,6 +174,7 @@ workers 1
 worker_max_connections 20000
 worker_rlimit_nofiles 65536
 http_keepalive_time 300
+http_header_timeout 300
 http_body_max 8388608
 http_body_disk_offload 0
 domain * {{
@@ -181,6 +182,8 @@ domain * {{
     route / hello
     route /echo echo
     restrict /echo post
+    route /events events
+    route /events/publish publish
 }}
 """)
     return Running("kore", [program, "-fnr", "-c", "kore.conf"], port, place)
