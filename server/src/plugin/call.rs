@@ -1,24 +1,21 @@
-//! One request inside a plugin: the calls into it and the host functions that belong to them.
+//! One request inside a plugin: the calls into it.
 //!
-//! A `Call` owns everything the plugin may look at. While the plugin runs, `CURRENT` holds the call
-//! of this thread; host functions find it there and check the request's id, so that a plugin that
-//! uses an old `env` gets `CSGI_ERROR` and no more. Nothing here waits, logs or knows of HTTP
-//! framing.
+//! A `Call` owns everything the plugin may look at. What the plugin calls back meanwhile is in
+//! `current`. Nothing here waits, logs or knows of HTTP framing.
 
-use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::ptr;
 
 use csgi::raw;
 
 use super::Plugin;
+use super::current::start_response;
 use super::facts::{Facts, Texts, misleads_languages};
 use super::fence::Borrowed;
 use super::given_head::GivenHead;
 use super::host::{Face, text};
 use super::input::Input;
-use super::unwind::{Thrown, guard};
+use super::unwind::Thrown;
 use crate::http::request_id;
 use crate::http::response::ResponseHead;
 
@@ -51,21 +48,21 @@ pub struct Call {
     plugin: &'static Plugin,
     body: *mut raw::Body,
     part_count: usize,
-    head_given: bool,
+    pub(super) head_given: bool,
     /// The head, or the first bytes after it, are on their way.
     pub head_sent: bool,
-    was_made: bool,
+    pub(super) was_made: bool,
     /// Encoded interim responses that wait to be sent.
     pub interim: Vec<u8>,
     pub input: Input,
-    env: Box<raw::Env>,
+    pub(super) env: Box<raw::Env>,
     parts: [raw::Str; PARTS],
-    made: Option<HostBody>,
+    pub(super) made: Option<HostBody>,
     /// Room for a body that `bytes` copies.
-    room: Vec<u8>,
+    pub(super) room: Vec<u8>,
     pub head: ResponseHead,
     /// The head that was given last, for this request or an earlier one.
-    given: GivenHead,
+    pub(super) given: GivenHead,
     /// What `env.headers` and `env.variables` point at.
     headers: Vec<raw::Header>,
     variables: Vec<raw::Header>,
@@ -78,10 +75,6 @@ pub struct Call {
 // SAFETY: the ABI lets the calls of one request happen on different threads, one after the other;
 // the pointers are to memory of this call and to the plugin's body, which only this call uses.
 unsafe impl Send for Call {}
-
-thread_local! {
-    static CURRENT: Cell<*mut Call> = const { Cell::new(ptr::null_mut()) };
-}
 
 const NO_TEXT: raw::Str = raw::Str { ptr: ptr::null(), len: 0 };
 
@@ -341,17 +334,8 @@ impl Call {
     }
 
     /// What `bytes` and `file` return: an address of this call's, so that no other body equals it.
-    fn token(&self) -> *mut raw::Body {
+    pub(super) fn token(&self) -> *mut raw::Body {
         (&raw const *self.env).cast_mut().cast()
-    }
-
-    /// Runs `f` with this call as the thread's current one.
-    fn inside<T>(&mut self, f: impl FnOnce(*mut Self) -> T) -> Result<T, Thrown> {
-        let call: *mut Self = self;
-        let outer = CURRENT.replace(call);
-        let result = guard(|| f(call));
-        CURRENT.set(outer);
-        result
     }
 }
 
@@ -359,154 +343,4 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// The current call, if `env` belongs to it.
-///
-/// # Safety
-/// `env` is null or points at an `Env` (contract of the host functions). The reference must not
-/// outlive the host function it is made in.
-unsafe fn current<'a>(env: *const raw::Env) -> Option<&'a mut Call> {
-    let call = CURRENT.get();
-    if call.is_null() || env.is_null() {
-        return None;
-    }
-    // SAFETY: `inside` set it for the time of the plugin's call, in which we are, on this thread;
-    // its own caller touches the call through this pointer alone until the plugin returns.
-    let call = unsafe { &mut *call };
-    // SAFETY: the caller promises that a non-null `env` can be read.
-    (unsafe { (*env).id } == call.env.id).then_some(call)
-}
-
-/// # Safety
-/// As the ABI says of `start_response`.
-unsafe extern "C" fn start_response(
-    env: *const raw::Env,
-    status: *const c_char,
-    headers: *const raw::Header,
-    count: usize,
-) -> i32 {
-    // SAFETY: `env` comes from the plugin, which got it from us or copied it.
-    let Some(call) = (unsafe { current(env) }) else { return raw::ERROR };
-    if call.head_sent {
-        return raw::LATE;
-    }
-    if status.is_null() || (headers.is_null() && count > 0) {
-        return raw::ERROR;
-    }
-    // SAFETY: not null, NUL-terminated by contract.
-    let status = unsafe { CStr::from_ptr(status) }.to_bytes();
-    let headers = match count {
-        0 => &[][..],
-        // SAFETY: not null, `count` of them by contract, for the time of this call.
-        _ => unsafe { std::slice::from_raw_parts(headers, count) },
-    };
-    call.take_head(status, headers)
-}
-
-impl Call {
-    fn take_head(&mut self, status: &[u8], headers: &[raw::Header]) -> i32 {
-        // Kept aside, because a head that is refused changes nothing.
-        let fields =
-            headers.iter().map(|header| Some((bytes_of(&header.name)?, bytes_of(&header.value)?)));
-        let Ok(given) = self.given.take(status, fields) else { return raw::ERROR };
-        match given.status() {
-            101 if self.env.flags & raw::ENV_UPGRADE == 0 => return raw::ERROR,
-            101 => self.input.become_raw(),
-            100..200 => {
-                if self.env.http_version >= 11 {
-                    given.encode_interim_into(&mut self.interim);
-                    self.input.send_interim(&mut self.interim);
-                }
-                return raw::OK;
-            }
-            _ => {}
-        }
-        self.head.copy_from(given);
-        self.head_given = true;
-        raw::OK
-    }
-}
-
-/// The bytes of a text in a header that is being given; `None`: it points nowhere.
-fn bytes_of(text: &raw::Str) -> Option<&[u8]> {
-    match text.len {
-        0 => Some(&[]),
-        _ if text.ptr.is_null() => None,
-        // SAFETY: not null, `len` bytes by contract, for this call: the header lives no longer.
-        _ => Some(unsafe { std::slice::from_raw_parts(text.ptr.cast::<u8>(), text.len) }),
-    }
-}
-
-/// # Safety
-/// As the ABI says of `csgi_host.read`.
-pub unsafe extern "C" fn read(env: *const raw::Env, buffer: *mut c_void, cap: usize) -> i64 {
-    // SAFETY: `env` comes from the plugin, which got it from us or copied it.
-    let Some(call) = (unsafe { current(env) }) else { return i64::from(raw::ERROR) };
-    if buffer.is_null() || cap == 0 {
-        return i64::from(raw::ERROR);
-    }
-    // SAFETY: writable for `cap` bytes by contract, for the time of this call. Bytes that were
-    // never written are not read: `Input::read` only writes.
-    let buffer = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), cap) };
-    call.input.read(buffer, &mut call.interim)
-}
-
-/// # Safety
-/// As the ABI says of `csgi_host.bytes`.
-pub unsafe extern "C" fn bytes(
-    env: *const raw::Env,
-    ptr: *const c_void,
-    len: usize,
-    release: Option<unsafe extern "C-unwind" fn(*mut c_void)>,
-    arg: *mut c_void,
-) -> *mut raw::Body {
-    let ptr = match len {
-        0 => ptr::NonNull::dangling().as_ptr(),
-        _ => ptr.cast::<u8>().cast_mut(),
-    };
-    // Made first, so that `release` is called in every outcome.
-    let borrowed = release.map(|release| Borrowed { ptr, len, release, arg });
-    // SAFETY: `env` comes from the plugin, which got it from us or copied it.
-    let Some(call) = (unsafe { current(env) }) else { return ptr::null_mut() };
-    if call.was_made || ptr.is_null() || isize::try_from(len).is_err() {
-        return ptr::null_mut();
-    }
-    call.was_made = true;
-    call.made = Some(match borrowed {
-        Some(borrowed) => HostBody::Borrowed(borrowed),
-        None => {
-            let mut copied = std::mem::take(&mut call.room);
-            // SAFETY: not null; `len` bytes are there for the time of this call, by contract.
-            copied.extend_from_slice(unsafe { std::slice::from_raw_parts(ptr, len) });
-            HostBody::Copied(copied)
-        }
-    });
-    call.token()
-}
-
-/// # Safety
-/// As the ABI says of `csgi_host.file`: the descriptor is ours from here on.
-pub unsafe extern "C" fn file(
-    env: *const raw::Env,
-    descriptor: c_int,
-    offset: i64,
-    length: i64,
-) -> *mut raw::Body {
-    if descriptor < 0 {
-        return ptr::null_mut();
-    }
-    // SAFETY: the plugin gives an open descriptor away (contract of `file`).
-    let file = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    // SAFETY: `env` comes from the plugin, which got it from us or copied it.
-    let Some(call) = (unsafe { current(env) }) else { return ptr::null_mut() };
-    if call.was_made {
-        return ptr::null_mut();
-    }
-    let Some((offset, length)) = super::input::file_range(&file, offset, length) else {
-        return ptr::null_mut();
-    };
-    call.was_made = true;
-    call.made = Some(HostBody::File { file, offset, length });
-    call.token()
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use csgi::raw;
 
-use super::call;
+use super::current;
 use crate::crash::lines;
 
 /// Who carries out a plugin's wakes: the worker. A trial has none, and wakes go nowhere.
@@ -55,9 +55,9 @@ impl Face {
             abi_minor: raw::ABI_MINOR,
             name: text(&name),
             config: text(&config),
-            read: call::read,
-            bytes: call::bytes,
-            file: call::file,
+            read: current::read,
+            bytes: current::bytes,
+            file: current::file,
             wake,
             log,
             extension,

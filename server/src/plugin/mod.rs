@@ -1,11 +1,12 @@
 //! Plugins: loading one, what it promised, and calling it.
 //!
 //! `load` brings the library in, `library` initialises and ends it, `language` lets it run
-//! applications, `host` is what a plugin sees of us, `call` is one request inside a plugin, `fence`
-//! is around every call, `gate` keeps the thread promises, `pace` knows how long calls take. A plugin stays loaded until the process
-//! ends.
+//! applications, `host` is what a plugin sees of us, `call` is one request inside a plugin and
+//! `current` what it calls back, `fence` is around every call, `gate` keeps the thread promises,
+//! `pace` knows how long calls take. A plugin stays loaded until the process ends.
 
 pub mod call;
+mod current;
 pub mod facts;
 pub mod fence;
 pub mod gate;
