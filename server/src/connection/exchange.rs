@@ -14,7 +14,7 @@ use super::writer::Writer;
 use super::{Connection, Next, Phase, Place, Verdict};
 use crate::access_log::Times;
 use crate::crash::running::{self, Answer, Span};
-use crate::http::head::Head;
+use crate::http::head::{Framing, Head};
 use crate::http::request_id::RequestId;
 use crate::plugin::call::{Call, Step};
 use crate::worker::event_loop::{Answered, Thread};
@@ -110,6 +110,11 @@ impl Exchange {
     /// As it came from the client.
     pub(super) fn head_bytes(&self) -> &[u8] {
         self.bytes.get(..self.head.length).unwrap_or(&self.bytes)
+    }
+
+    /// How its body comes, and whether the client waits to be asked for it.
+    pub(super) fn framing(&self) -> (Framing, bool) {
+        (self.head.framing, self.head.expects_continue)
     }
 
     pub(super) fn is_head_request(&self) -> bool {

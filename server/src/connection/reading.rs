@@ -312,31 +312,46 @@ impl Connection {
             self.refuse_request(thread, &RequestError::BodyTooLarge, head_bytes);
             return Taken::Last;
         }
-        let (length, framing, expects_continue) =
-            (head_bytes.len(), head.framing, head.expects_continue);
         let (rest, streams) = (*rest, plugin.streams_input());
-        let may_send = self.output.is_empty();
+        let length = head_bytes.len();
         let began = thread.worker.clock.tick();
         self.begin_call(thread);
-        let socket = self.socket.clone();
         let mut exchange = Exchange::begin(self, request, began, thread, at);
-        let input = &mut exchange.call.input;
         if streams {
+            let (framing, expects_continue) = exchange.framing();
+            let (socket, may_send) = (self.socket.clone(), self.output.is_empty());
             let decoder = BodyDecoder::new(framing, limit);
-            *input = Input::stream(rest.to_vec(), decoder, socket, may_send, expects_continue);
+            exchange.call.input =
+                Input::stream(rest.to_vec(), decoder, socket, may_send, expects_continue);
             self.phase = Phase::Exchange(exchange);
             return Taken::Phase(length + rest.len());
         }
+        exchange.remember(&mut thread.asked);
+        self.take_body(exchange, length, rest, thread, at)
+    }
+
+    /// Runs a request for a plugin that wants its body whole, as soon as it is. `rest` has arrived behind
+    /// the head, which has that length.
+    pub(super) fn take_body(
+        &mut self,
+        mut exchange: Box<Exchange>,
+        length: usize,
+        rest: &[u8],
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Taken {
+        let (framing, expects_continue) = exchange.framing();
+        let (socket, may_send) = (self.socket.clone(), self.output.is_empty());
         if framing == Framing::None {
-            input.begin(socket, may_send);
-            exchange.remember(&mut thread.asked);
+            exchange.call.input.begin(socket, may_send);
             return self.run_exchange(exchange, length, thread, at);
         }
         if expects_continue && rest.is_empty() {
             self.output.bytes.extend_from_slice(CONTINUE);
         }
-        let mut receiving = Receiving::new(exchange, BodyDecoder::new(framing, limit));
-        match receiving.push(rest, thread.worker.config().limits.body_memory) {
+        let limits = &thread.worker.config().limits;
+        let mut receiving = Receiving::new(exchange, BodyDecoder::new(framing, limits.body));
+        match receiving.push(rest, limits.body_memory) {
             // A short body has come with its head.
             Ok((used, true)) => {
                 let exchange = receiving.complete(socket, may_send);
@@ -354,7 +369,7 @@ impl Connection {
     }
 
     /// Runs a request that has all its input. Most of them end here, at once.
-    pub(super) fn run_exchange(
+    fn run_exchange(
         &mut self,
         exchange: Box<Exchange>,
         length: usize,

@@ -3,8 +3,8 @@
 //! then is still there, in the finished exchange: it is not parsed, routed and described to the plugin
 //! anew. For a head that differs this costs one comparison and two copies.
 //!
-//! Only where nothing but the bytes decides what the plugin is told: requests without a body, of a
-//! worker that believes no proxies.
+//! Only where nothing but the bytes decides what the plugin is told: requests of a worker that
+//! believes no proxies, for a plugin that does not read the body from the socket itself.
 
 use super::exchange::Exchange;
 use super::reading::Taken;
@@ -73,7 +73,6 @@ impl Connection {
             ends.remote.as_bytes(),
             ends.local.as_bytes(),
         );
-        exchange.call.input.begin(self.socket.clone(), self.output.is_empty());
-        Some(self.run_exchange(exchange, length, thread, at))
+        Some(self.take_body(exchange, length, &bytes[length..], thread, at))
     }
 }

@@ -159,6 +159,14 @@ fn a_request_that_comes_again_is_answered_as_if_it_were_the_first() {
             client.send(get("q=3", &length) + &body + &body);
             expect(client, "q=3", &format!("h:content-length={}", body.len()));
             expect(client, "q=1", "h:x-a=1");
+            // Under the same head comes another body, whole or in pieces.
+            let head = "POST /features.py/echo HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n";
+            for body in ["one1", "two2", "3333"] {
+                client.send(head.to_owned() + body + head + &body[..2]);
+                assert_eq!(client.response().text(), body);
+                client.send(&body[2..]);
+                assert_eq!(client.response().text(), body);
+            }
         }
     }
 }
