@@ -1,13 +1,15 @@
 //! One client connection: what it is waiting for, and how it goes on.
 //!
 //! `table` says who may touch it, `peers` whom it is from, `reading` turns bytes into requests,
-//! `receiving` takes a request body, `exchange` is one request being answered by a plugin, in the
-//! memory that `recycling` keeps and with what `repeated` knows of it, `admission` its way in and out, `sending` is what the plugin gave on
-//! its way out, `output` is what the socket still has to take, `patience` how long it may take over
-//! that, `moving` takes it to another process, `waiting` tells what it waits for. `step` is the only
-//! way in; it never waits.
+//! `answering` sends what the server answers itself, `receiving` takes a request body, `exchange` is
+//! one request being answered by a plugin, in the memory that `recycling` keeps and with what
+//! `repeated` knows of it, `admission` its way in and out, `sending` is what the plugin gave on its way
+//! out, `output` is what the socket still has to take, `patience` how long it may take over that,
+//! `moving` takes it to another process, `waiting` tells what it waits for. `step` is the only way in;
+//! it never waits.
 
 mod admission;
+mod answering;
 mod coded;
 mod compression;
 pub mod exchange;

@@ -1,39 +1,27 @@
 //! Bytes into requests: reads from the socket, parses heads, and finds who answers.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::io::Errno;
 
-use super::coded::{CodedBody, CodedFraming, Coder, Source};
 use super::exchange::Exchange;
 use super::output::Tail;
 use super::patience::Patience;
 use super::receiving::Receiving;
-use super::{Connection, Next, Phase, Place, Verdict, answer_head, repeated};
-use crate::access_log::Times;
-use crate::config::RequestIds;
+use super::{Connection, Next, Phase, Place, Verdict, repeated};
 use crate::http::body::BodyDecoder;
-use crate::http::glimpse::glimpse;
-use crate::http::head::{Framing, Head, Parsed, Version};
+use crate::http::head::{Framing, Head, Parsed};
 use crate::http::request_error::RequestError;
-use crate::http::request_id::RequestId;
-use crate::http::response::{
-    Answer, AnswerBody, Persistence, ResponseFraming, ResponseHead, status_has_body,
-};
 use crate::plugin::Plugin;
 use crate::plugin::input::{CONTINUE, Input};
 use crate::respond::{self, Target};
 use crate::router::Route;
-use crate::worker::event_loop::{Answered, Thread};
+use crate::worker::event_loop::Thread;
 
 /// Answers are sent when this much waits, even if more requests are at hand.
 const BATCH_BYTES: usize = 64 * 1024;
 /// Requests answered in one go before other connections have their turn.
 const BATCH_REQUESTS: usize = 64;
-/// A body of the server's own up to this size is copied, so that it leaves with the head.
-const COPY: usize = 32 * 1024;
-
 /// A request that has been sent on so often does not find its worker.
 pub(super) const MOST_HOPS: u8 = 4;
 /// Room for reading behind what is there already.
@@ -381,111 +369,6 @@ impl Connection {
             Next::Go if matches!(self.phase, Phase::Head) => Taken::Answered(length),
             Next::Go => Taken::Phase(length),
         }
-    }
-
-    /// Encodes an answer of the server's own, and logs it.
-    fn send_answer(&mut self, answer: Answer, head: &Head, head_bytes: &[u8], thread: &mut Thread) {
-        let status = answer.head.status();
-        let is_head = head.method.of(head_bytes) == b"HEAD";
-        let id = std::mem::take(&mut thread.request_id);
-        self.patience = Patience::default();
-        let sent = self.encode_answer(answer, head, is_head, &id, thread);
-        let total = thread.started.take().map(|started| started.elapsed()).unwrap_or_default();
-        let times = Times { total, ..Times::default() };
-        thread.log(self, || Answered {
-            head,
-            head_bytes,
-            status,
-            sent,
-            request_id: &id,
-            plugin: None,
-            times,
-        });
-    }
-
-    /// Says how long the body is.
-    pub(super) fn encode_answer(
-        &mut self,
-        mut answer: Answer,
-        head: &Head,
-        is_head: bool,
-        id: &RequestId,
-        thread: &Thread,
-    ) -> u64 {
-        if thread.worker.config().request_id == RequestIds::Answer {
-            add_id(Arc::make_mut(&mut answer.head), id, thread);
-        }
-        let has_body = status_has_body(answer.head.status());
-        let length = answer.body.length();
-        let framing = match length {
-            _ if !has_body => ResponseFraming::None,
-            Some(length) => ResponseFraming::Length(length),
-            None if head.version == Version::Http10 => ResponseFraming::UntilClose,
-            None => ResponseFraming::Chunked,
-        };
-        let persistence = match framing {
-            ResponseFraming::UntilClose => Persistence::Close,
-            _ => self.persistence(thread, head.keep_alive),
-        };
-        self.is_closing |= persistence == Persistence::Close;
-        let out = &mut self.output.bytes;
-        answer_head(out, &answer.head, framing, head.version, persistence, thread);
-        if is_head || !has_body {
-            return 0;
-        }
-        self.output.tail = match answer.body {
-            AnswerBody::Bytes(bytes) if bytes.len() <= COPY => {
-                self.output.bytes.extend_from_slice(&bytes);
-                Tail::None
-            }
-            AnswerBody::Bytes(bytes) => Tail::Copied { bytes, position: 0 },
-            AnswerBody::File { file, offset, length } => Tail::File { file, offset, left: length },
-            AnswerBody::Parts { file, parts } => Tail::Parts { file, parts, next: 0, position: 0 },
-            AnswerBody::Coded { file, length, encoder } => {
-                let framing = match framing {
-                    ResponseFraming::UntilClose => CodedFraming::UntilClose,
-                    _ => CodedFraming::Chunked,
-                };
-                let coder = Coder::new(*encoder, framing);
-                Tail::Coded(Box::new(CodedBody::new(Source::File(file), 0, length, coder)))
-            }
-            AnswerBody::Empty => Tail::None,
-        };
-        length.unwrap_or(0)
-    }
-
-    /// A request that cannot be understood ends the connection: where the next one begins is
-    /// not certain. It begins with `bytes`.
-    #[cold]
-    pub(super) fn refuse_request(
-        &mut self,
-        thread: &mut Thread,
-        error: &RequestError,
-        bytes: &[u8],
-    ) {
-        tracing::debug!("a request was refused: {error}");
-        self.refuse(thread, error.status(), Some(&error.to_string()), bytes);
-    }
-
-    /// The same for any reason. More of it may be on its way.
-    #[cold]
-    pub(super) fn refuse(
-        &mut self,
-        thread: &mut Thread,
-        status: u16,
-        detail: Option<&str>,
-        bytes: &[u8],
-    ) {
-        self.is_closing = true;
-        self.has_unread_input = true;
-        self.send_answer(respond::page(status, detail), &glimpse(bytes), bytes, thread);
-    }
-}
-
-/// Tells the client the id of its request, if it is to know it.
-pub(super) fn add_id(head: &mut ResponseHead, id: &RequestId, thread: &Thread) {
-    if thread.worker.config().request_id == RequestIds::Answer && !id.as_bytes().is_empty() {
-        head.field(b"X-Request-Id", id.as_bytes()).expect("an id is well-formed");
     }
 }
 

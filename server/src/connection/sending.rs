@@ -2,9 +2,9 @@
 
 use std::{io, mem};
 
+use super::answering::add_id;
 use super::exchange::{Exchange, Stage};
 use super::output::Tail;
-use super::reading::add_id;
 use super::writer::{Writer, Written};
 use super::{Connection, Place, answer_head};
 use crate::http::compress::{self, Effort, Encoder};
