@@ -1,13 +1,15 @@
-//! What a crate says of itself in its `Cargo.toml`: whether it is a plugin at all, and what it needs
-//! of the machine, as a command
+//! What a crate says of itself in its `Cargo.toml`: whether it is a plugin at all, what it needs of
+//! the machine, and which files it runs
 //!
 //! ```toml
 //! [package.metadata.tenon]
 //! requires = "./usable.sh"
+//! suffix = ".py"
 //! ```
 //!
-//! which fails where the crate cannot be built, and prints why. Such a crate is passed over and no
-//! mistake, as what it needs may not be wanted on this machine.
+//! `requires` is a command, which fails where the crate cannot be built, and prints why. Such a crate
+//! is passed over and no mistake, as what it needs may not be wanted on this machine. Until it is
+//! built nobody can ask a language plugin what it runs: by the suffix it is known what is not served.
 
 use std::path::Path;
 use std::process::Command;
@@ -44,6 +46,7 @@ struct Metadata {
 #[serde(deny_unknown_fields)]
 struct Tenon {
     requires: Option<String>,
+    suffix: Option<String>,
 }
 
 /// Why the crate cannot be built on this machine, if it says so.
@@ -79,4 +82,11 @@ pub(super) fn is_shared(manifest: &Path) -> bool {
     // A mistake in it is cargo's to say.
     let parsed = toml::from_str::<Manifest>(&text).unwrap_or_default();
     parsed.lib.crate_type == ["rlib"]
+}
+
+/// The suffix of the files that it runs, if it is a language plugin.
+pub(super) fn suffix(manifest: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(manifest).ok()?;
+    // A mistake in it is cargo's to say.
+    toml::from_str::<Manifest>(&text).ok()?.package.metadata.tenon.suffix
 }

@@ -48,6 +48,8 @@ pub struct Failure {
     pub plugin: String,
     pub source: PathBuf,
     pub reason: Reason,
+    /// Of the files that it would run.
+    pub suffix: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -158,8 +160,12 @@ impl Builder {
                 }
                 Err(reason) => {
                     outcome.is_partial |= matches!(reason, Reason::PutOff);
-                    let source = task.path;
-                    outcome.failed.push(Failure { plugin: task.plugin, source, reason });
+                    let suffix = match &task.source {
+                        Source::Crate(manifest) => manifest::suffix(manifest),
+                        Source::Native { .. } => None,
+                    };
+                    let (plugin, source) = (task.plugin, task.path);
+                    outcome.failed.push(Failure { plugin, source, reason, suffix });
                 }
             }
         }

@@ -76,6 +76,7 @@ impl Catalog {
         let names: HashSet<String> = sources.keys().cloned().collect();
         self.scan_libraries(config, failures, sources, &mut scan);
         self.scan_applications(config, &names, &mut scan);
+        leave_out_applications(config, failures, &names, &mut scan);
         self.history.note(&self.good);
         scan.plugins.sort_by(|first, second| first.name.cmp(&second.name));
         if scan.plugins.iter().any(|plugin| plugin.isolation.is_some()) && !self.has_asked_kernel {
@@ -312,6 +313,42 @@ impl Catalog {
             }
             is_used
         });
+    }
+}
+
+/// The applications of language plugins that did not compile, and which nothing else runs.
+fn leave_out_applications(
+    config: &Config,
+    failures: &[build::Failure],
+    taken: &HashSet<String>,
+    scan: &mut Scan,
+) {
+    for failure in failures {
+        let Some(suffix) = failure.suffix.clone() else { continue };
+        let language = Language { suffix, folder_files: Vec::new() };
+        for (name, source) in applications::find(&config.plugins, &language, taken) {
+            if scan.plugins.iter().any(|plugin| plugin.name == name) {
+                continue;
+            }
+            let shown = source.display();
+            let reason = format!(
+                "{shown}: plugin {}, which runs it, is not there: {failure}",
+                failure.plugin
+            );
+            let refusal = Refusal { plugin: name.clone(), reason };
+            if !matches!(failure.reason, build::Reason::PutOff) {
+                scan.refusals.push(refusal.clone());
+            }
+            scan.plugins.push(PluginSpec {
+                config: settings(config, &name),
+                isolation: isolation(config, &name),
+                self_test: self_test(config, &name),
+                application: None,
+                library: Err(refusal),
+                name,
+                source,
+            });
+        }
     }
 }
 

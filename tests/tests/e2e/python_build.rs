@@ -77,5 +77,9 @@ fn without_python_dev_serves_the_rest_and_says_so() {
     let response = server.client().get("/python.py");
     assert_eq!(response.status, 503);
     assert!(response.text().contains("PYO3_PYTHON"), "{}", response.text());
-    assert_eq!(server.client().get("/shop.py").status, 404);
+    server
+        .wait_for_log("plugin shop is not served: plugins/shop.py: plugin python, which runs it, ");
+    let response = server.client().get("/shop.py");
+    assert_eq!(response.status, 503);
+    assert!(response.text().contains("PYO3_PYTHON"), "{}", response.text());
 }
