@@ -22,7 +22,7 @@ use crate::worker::event_loop::Thread;
 /// Bytes of a head that a finished exchange keeps room for.
 const KEPT: usize = 4096;
 /// Finished exchanges that a thread keeps: as many as it may begin before it ends one.
-const SPARES: usize = 32;
+const SPARES: usize = 64;
 
 impl Exchange {
     /// In the memory of one that the thread has ended, if there is one: a request allocates nothing.

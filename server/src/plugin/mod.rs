@@ -61,7 +61,7 @@ impl Plugin {
     /// A request that begins now has to be alone in the library: it is not thread-safe, or a second
     /// call would do nothing but wait for the lock.
     pub fn takes_turns(&self) -> bool {
-        !self.is_threadsafe() || (self.shares_lock() && !self.pace.is_slow())
+        !self.is_threadsafe() || self.pace.computes()
     }
 
     /// A call may block.

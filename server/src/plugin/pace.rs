@@ -7,7 +7,7 @@
 //! calls are long that wait for something else. A call is looked at now and then, since that costs
 //! as much as a short one.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -23,8 +23,6 @@ const LEAST_MEMORY: i32 = 16;
 const MOST_MEMORY: i32 = 1024;
 /// Calls that are not looked at between two that are.
 const UNSEEN: i32 = 15;
-/// A call that computes so long lets the processor's caches, and the client, forget the server.
-const COMPUTES: Duration = Duration::from_micros(50);
 
 /// What is known of a plugin.
 pub struct Pace {
@@ -32,7 +30,6 @@ pub struct Pace {
     countdown: AtomicI32,
     /// How long it is slow when it is found to be so again.
     memory: AtomicI32,
-    computes: AtomicBool,
     shares_lock: bool,
 }
 
@@ -61,12 +58,7 @@ impl Used {
 
 impl Pace {
     pub fn new(shares_lock: bool) -> Self {
-        Self {
-            countdown: AtomicI32::new(0),
-            memory: AtomicI32::new(LEAST_MEMORY),
-            computes: AtomicBool::new(false),
-            shares_lock,
-        }
+        Self { countdown: AtomicI32::new(0), memory: AtomicI32::new(LEAST_MEMORY), shares_lock }
     }
 
     /// Its calls are known to take long, or to wait.
@@ -74,9 +66,9 @@ impl Pace {
         self.countdown.load(Ordering::Relaxed) > 0
     }
 
-    /// Its calls compute under a shared lock, for longer than the server takes over a request.
+    /// Its calls compute under a shared lock, and do not wait.
     pub fn computes(&self) -> bool {
-        self.computes.load(Ordering::Relaxed) && !self.is_slow()
+        self.shares_lock && !self.is_slow()
     }
 
     /// A call has been seen to take long while it still runs.
@@ -108,7 +100,6 @@ impl Pace {
         let Some(before) = &look.used else { return self.saw_time(look.start.elapsed()) };
         let Some(now) = Used::now() else { return };
         let processor = now.processor.saturating_sub(before.processor);
-        self.computes.store(processor >= COMPUTES, Ordering::Relaxed);
         if !was_alone {
             // What it has waited for may have been the lock: it is looked at again soon.
             self.countdown.store(-1, Ordering::Relaxed);

@@ -17,8 +17,8 @@ use crate::http::date;
 
 /// How long a leader may stay in a call before it loses the lead, at the least.
 const TICK: Duration = Duration::from_millis(2);
-/// Between two looks that found nobody inside a plugin: then it is too early to suspect anybody, and
-/// a look takes as long as several requests.
+/// Between two looks when there is nobody to suspect: nobody was inside a plugin, or others than at
+/// the look before. A look takes as long as several requests.
 const CALM: Duration = Duration::from_millis(8);
 /// Between two looks at the deadlines; also how long the monitor sleeps when nobody calls.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -148,6 +148,7 @@ impl Monitor {
         let _ = self.thread.set(std::thread::current());
         let mut seen = Vec::new();
         let mut quiet = 0;
+        let mut nap = CALM;
         let mut next_sweep = Instant::now() + SWEEP;
         while !worker.lead.is_stopped() {
             let activity = self.take_lead_from_the_slow(worker, &mut seen);
@@ -179,10 +180,10 @@ impl Monitor {
             let due = self.fire_timers(worker, now);
             let sleeps = quiet > QUIET_LOOKS;
             self.asleep.store(sleeps, Ordering::Relaxed);
-            let nap = match activity {
+            nap = match activity {
                 _ if sleeps => SWEEP,
-                Activity::Inside => TICK,
-                Activity::Passed | Activity::None => CALM,
+                Activity::Inside if nap != TICK => TICK,
+                _ => CALM,
             };
             std::thread::park_timeout(due.map_or(nap, |due| nap.min(due)));
             if sleeps {

@@ -7,7 +7,12 @@ use tests::server::{Setup, TestServer};
 
 /// Three threads may be in the application, and one is always left.
 fn server() -> TestServer {
+    server_with("")
+}
+
+fn server_with(config: &str) -> TestServer {
     let setup = Setup::new().plugin("python").plugin("a").arguments(&["--threads", "4"]);
+    let setup = setup.config(config);
     std::fs::copy(root().join("tests/python/lock.py"), setup.plugins().join("lock.py")).unwrap();
     setup.start()
 }
@@ -83,9 +88,11 @@ fn answers_that_leave_together_do_not_mix() {
     }
 }
 
+/// Who is in Python too when a thread crashes there never gets its lock: with three seats those are two
+/// requests at the most. All that wait for their turn, or for others to leave with, lose nothing.
 #[test]
-fn a_crash_between_answers_costs_one_request() {
-    let server = server();
+fn a_crash_costs_those_who_are_inside() {
+    let server = server_with("[timeouts]\ndrain = \"2s\"");
     compute_for_a_while(&server);
     let mut clients: Vec<_> = (0..16).map(|_| server.client()).collect();
     for (number, client) in clients.iter_mut().enumerate() {
@@ -94,11 +101,13 @@ fn a_crash_between_answers_costs_one_request() {
             _ => ask(client, &format!("compute?{number}")),
         }
     }
+    let mut lost = 0;
     for (number, client) in clients.iter_mut().enumerate() {
-        let answer = client.response();
-        match number {
-            8 => assert_eq!(answer.status, 500),
-            _ => assert_eq!(answer.text(), format!("{number} {SUM}")),
+        match client.try_response() {
+            Ok(answer) if number == 8 => assert_eq!(answer.status, 500),
+            Ok(answer) => assert_eq!(answer.text(), format!("{number} {SUM}")),
+            Err(_) => lost += 1,
         }
     }
+    assert!(lost <= 2, "{lost} requests were lost");
 }
