@@ -328,12 +328,23 @@ impl Connection {
         thread: &mut Thread,
         at: Place<'_>,
     ) -> Taken {
+        if exchange.head.framing != Framing::None {
+            return self.begin_receiving(exchange, length, rest, thread, at);
+        }
+        exchange.call.input.begin(self.socket.clone(), self.output.is_empty());
+        self.run_exchange(exchange, length, thread, at)
+    }
+
+    fn begin_receiving(
+        &mut self,
+        exchange: Box<Exchange>,
+        length: usize,
+        rest: &[u8],
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Taken {
         let (framing, expects_continue) = exchange.framing();
         let (socket, may_send) = (self.socket.clone(), self.output.is_empty());
-        if framing == Framing::None {
-            exchange.call.input.begin(socket, may_send);
-            return self.run_exchange(exchange, length, thread, at);
-        }
         if expects_continue && rest.is_empty() {
             self.output.bytes.extend_from_slice(CONTINUE);
         }
