@@ -78,15 +78,16 @@ pub(super) fn missing(manifest: &Path) -> Result<Option<String>, String> {
 
 /// It says that it is an ordinary library, which plugins share.
 pub(super) fn is_shared(manifest: &Path) -> bool {
-    let text = std::fs::read_to_string(manifest).unwrap_or_default();
-    // A mistake in it is cargo's to say.
-    let parsed = toml::from_str::<Manifest>(&text).unwrap_or_default();
-    parsed.lib.crate_type == ["rlib"]
+    read(manifest).lib.crate_type == ["rlib"]
 }
 
 /// The suffix of the files that it runs, if it is a language plugin.
 pub(super) fn suffix(manifest: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(manifest).ok()?;
-    // A mistake in it is cargo's to say.
-    toml::from_str::<Manifest>(&text).ok()?.package.metadata.tenon.suffix
+    read(manifest).package.metadata.tenon.suffix
+}
+
+/// What it says; nothing, if there is a mistake in it, which is cargo's to say.
+fn read(manifest: &Path) -> Manifest {
+    let text = std::fs::read_to_string(manifest).unwrap_or_default();
+    toml::from_str(&text).unwrap_or_default()
 }

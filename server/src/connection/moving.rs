@@ -240,8 +240,7 @@ impl Connection {
         let request =
             Request { plugin, route: &route, head: &mut head, head_bytes: &bytes, rest: &[] };
         thread.started = thread.worker.access_log.shows_times().then(Instant::now);
-        let began = thread.worker.clock.tick();
-        let exchange = Exchange::begin(self, request, began, thread, at);
+        let exchange = Exchange::begin(self, request, thread, at);
         self.phase = Phase::Body(Box::new(match body {
             ArrivedBody::None => Receiving::new(exchange, BodyDecoder::complete()),
             ArrivedBody::Memory(bytes, decoder) => {

@@ -302,9 +302,8 @@ impl Connection {
         }
         let (rest, streams) = (*rest, plugin.streams_input());
         let length = head_bytes.len();
-        let began = thread.worker.clock.tick();
         self.begin_call(thread);
-        let mut exchange = Exchange::begin(self, request, began, thread, at);
+        let mut exchange = Exchange::begin(self, request, thread, at);
         if streams {
             let (framing, expects_continue) = exchange.framing();
             let (socket, may_send) = (self.socket.clone(), self.output.is_empty());

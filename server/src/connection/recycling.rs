@@ -11,7 +11,6 @@ use super::repeated::Remembered;
 use super::writer::Writer;
 use super::{Connection, Place};
 use crate::access_log::Times;
-use crate::config::RequestIds;
 use crate::http::head::{Framing, Version};
 use crate::http::request_id::RequestId;
 use crate::plugin::Plugin;
@@ -29,20 +28,23 @@ impl Exchange {
     pub(super) fn begin(
         connection: &mut Connection,
         request: Request<'_>,
-        began: u32,
         thread: &mut Thread,
         at: Place<'_>,
     ) -> Box<Self> {
-        let mut exchange = match thread.spare.pop() {
+        let mut exchange = match thread.spares.pop() {
             Some(spare) => spare,
             None => Box::new(Self::new(request.plugin)),
         };
-        exchange.began = began;
-        exchange.started = thread.started;
-        exchange.id = thread.request_id;
-        let gives_id = thread.worker.config().request_id != RequestIds::Off;
-        exchange.fill(connection, request, gives_id, at);
+        exchange.mark(thread);
+        exchange.fill(connection, request, thread.gives_ids(), at);
         exchange
+    }
+
+    /// What each request has of its own, even one that comes again.
+    pub(super) fn mark(&mut self, thread: &Thread) {
+        self.began = thread.worker.clock.tick();
+        self.started = thread.started;
+        self.id = thread.request_id;
     }
 
     fn new(plugin: &'static Plugin) -> Self {
@@ -144,8 +146,8 @@ impl Exchange {
         self.times = Times::default();
         self.is_trial = false;
         self.retry_after = 1;
-        if thread.spare.len() < SPARES {
-            thread.spare.push(self);
+        if thread.spares.len() < SPARES {
+            thread.spares.push(self);
         }
     }
 }

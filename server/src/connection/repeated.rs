@@ -9,7 +9,6 @@
 use super::exchange::Exchange;
 use super::reading::Taken;
 use super::{Connection, Place};
-use crate::config::RequestIds;
 use crate::worker::event_loop::Thread;
 
 /// A longer head is not remembered.
@@ -55,18 +54,16 @@ impl Connection {
         thread: &mut Thread,
         at: Place<'_>,
     ) -> Option<Taken> {
-        let mut exchange = thread.spare.pop_if(|spare| spare.is_repeated_in(bytes))?;
+        let mut exchange = thread.spares.pop_if(|spare| spare.is_repeated_in(bytes))?;
         let length = exchange.remembered.asked.len();
         self.begin_request(thread);
         self.begin_call(thread);
-        exchange.began = thread.worker.clock.tick();
-        exchange.started = thread.started;
-        let ends = self.ends();
         if thread.wants_request_ids {
-            exchange.id = thread.request_ids.make();
+            thread.request_id = thread.request_ids.make();
         }
-        let gives_id = thread.worker.config().request_id != RequestIds::Off;
-        let request_id = gives_id.then(|| exchange.id.as_bytes());
+        exchange.mark(thread);
+        let ends = self.ends();
+        let request_id = thread.gives_ids().then(|| exchange.id.as_bytes());
         exchange.call.begin_again(
             at.slot.begin_request(at.token),
             request_id,

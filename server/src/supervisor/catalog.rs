@@ -97,15 +97,8 @@ impl Catalog {
     ) {
         let mut go_plugin: Option<String> = None;
         for (name, source) in sources {
-            let mut spec = PluginSpec {
-                name: name.clone(),
-                source: source.clone(),
-                library: Err(Refusal { plugin: name.clone(), reason: String::new() }),
-                config: settings(config, &name),
-                isolation: isolation(config, &name),
-                self_test: self_test(config, &name),
-                application: None,
-            };
+            let unknown = Refusal { plugin: name.clone(), reason: String::new() };
+            let mut spec = specify(config, name.clone(), source.clone(), Err(unknown));
             if let Some(failure) = failures.iter().find(|failure| failure.plugin == name) {
                 let refusal = Refusal { plugin: name.clone(), reason: failure.to_string() };
                 if !matches!(failure.reason, build::Reason::PutOff) {
@@ -146,15 +139,7 @@ impl Catalog {
         }
         self.good.retain(|name, good| good.application.is_none() || found.contains_key(name));
         for (name, (source, language, facts, library)) in found {
-            let mut spec = PluginSpec {
-                name: name.clone(),
-                source,
-                library: Ok(library),
-                config: settings(config, &name),
-                isolation: isolation(config, &name),
-                self_test: self_test(config, &name),
-                application: None,
-            };
+            let mut spec = specify(config, name.clone(), source, Ok(library));
             let language_config = settings(config, &language);
             let result = self.accept_application(
                 &mut spec,
@@ -339,16 +324,26 @@ fn leave_out_applications(
             if !matches!(failure.reason, build::Reason::PutOff) {
                 scan.refusals.push(refusal.clone());
             }
-            scan.plugins.push(PluginSpec {
-                config: settings(config, &name),
-                isolation: isolation(config, &name),
-                self_test: self_test(config, &name),
-                application: None,
-                library: Err(refusal),
-                name,
-                source,
-            });
+            scan.plugins.push(specify(config, name, source, Err(refusal)));
         }
+    }
+}
+
+/// A plugin, with what the configuration says of it.
+fn specify(
+    config: &Config,
+    name: String,
+    source: PathBuf,
+    library: Result<Library, Refusal>,
+) -> PluginSpec {
+    PluginSpec {
+        config: settings(config, &name),
+        isolation: isolation(config, &name),
+        self_test: self_test(config, &name),
+        application: None,
+        library,
+        name,
+        source,
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Thread {
     pub head: Option<Box<Head>>,
     pub routes: RouteCache,
     /// Finished exchanges, for their memory.
-    pub spare: Vec<Box<Exchange>>,
+    pub spares: Vec<Box<Exchange>>,
     /// Since when requests compute without a look at what else has come, and since when their answers
     /// wait.
     computing_since: Option<Instant>,
@@ -88,7 +88,7 @@ impl Thread {
             output: Vec::new(),
             head: None,
             routes: RouteCache::default(),
-            spare: Vec::new(),
+            spares: Vec::new(),
             computing_since: None,
             held_since: None,
             parcels: Vec::new(),
@@ -124,6 +124,11 @@ impl Thread {
                 self.serve(token);
             }
         }
+    }
+
+    /// Plugins are told the id of every request.
+    pub fn gives_ids(&self) -> bool {
+        self.worker.config().request_id != RequestIds::Off
     }
 
     /// Gives the lead, and the events at hand, to a follower: this thread may be long.

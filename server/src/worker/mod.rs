@@ -321,10 +321,8 @@ impl Worker {
     /// Calls that the other threads have begun or ended; `None`: one of them is in a plugin.
     fn calls_of_others(&self, thread: usize) -> Option<u64> {
         let others = (0..self.config().threads).filter(|number| *number != thread);
-        let calls = others.map(|number| self.cell(number).calls());
-        calls
-            .into_iter()
-            .try_fold(0, |sum, calls| (calls % 2 == 0).then_some(sum + u64::from(calls)))
+        let mut calls = others.map(|number| self.cell(number).calls());
+        calls.try_fold(0, |sum, calls| (calls % 2 == 0).then_some(sum + u64::from(calls)))
     }
 
     /// Watches a socket for everything, once per change.
