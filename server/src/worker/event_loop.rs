@@ -116,6 +116,7 @@ impl Thread {
                     self.wait();
                 }
             }
+            self.leave_events();
             // Somebody else leads, and may be asleep in the kernel: work that this thread has made
             // ready is this thread's to do.
             while let Some(token) =
@@ -134,11 +135,20 @@ impl Thread {
     /// Gives the lead, and the events at hand, to a follower: this thread may be long.
     pub fn pass_lead(&self) {
         if self.worker.lead.is_held_by(self.number) {
-            while let Some(event) = self.batch.pop() {
-                self.worker.left_over.push(event);
-            }
+            self.leave_events();
             self.worker.lead.pass(self.number);
         }
+    }
+
+    /// Leaves the events at hand to whoever leads.
+    fn leave_events(&self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        while let Some(event) = self.batch.pop() {
+            self.worker.left_over.push(event);
+        }
+        self.worker.wake_leader();
     }
 
     /// Runs `f`, a call into `plugin` for a request that began at tick `began`, where everybody can
@@ -253,10 +263,10 @@ impl Thread {
     fn wait(&mut self) {
         self.computing_since = None;
         let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-        let timeout = self.worker.fall_asleep().then_some(&timeout);
+        let timeout = self.worker.fall_asleep(self.number).then_some(&timeout);
         let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; BATCH];
         let taken = epoll::wait(self.worker.epoll.as_fd(), &mut events, timeout);
-        self.worker.wake_up();
+        self.worker.lead.wake_up(self.number);
         // Interrupted by a signal: as if nothing had happened.
         let Ok((taken, _)) = taken else { return };
         let mut taken = taken.iter().map(|event| {

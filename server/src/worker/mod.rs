@@ -89,7 +89,6 @@ pub struct Worker {
     epoll: OwnedFd,
     /// Gets the leader out of the kernel.
     event_fd: OwnedFd,
-    is_leader_asleep: AtomicBool,
     control: OwnedFd,
     /// Where connections go to and come from.
     pub channel: adopt::Ends,
@@ -178,7 +177,12 @@ impl Worker {
 
     fn push(&self, queue: &SegQueue<Token>, token: Token) {
         queue.push(token);
-        if self.is_leader_asleep.swap(false, Ordering::SeqCst) {
+        self.wake_leader();
+    }
+
+    /// After work was put where a leader looks for it. Async-signal-safe.
+    fn wake_leader(&self) {
+        if self.lead.rouse() {
             // The counter of an eventfd cannot overflow from single steps.
             let _ = rustix::io::write(self.event_fd.as_fd(), &1u64.to_ne_bytes());
         }
@@ -190,9 +194,7 @@ impl Worker {
             token = full;
             channel::pause(Duration::from_millis(1));
         }
-        if self.is_leader_asleep.swap(false, Ordering::SeqCst) {
-            let _ = rustix::io::write(self.event_fd.as_fd(), &1u64.to_ne_bytes());
-        }
+        self.wake_leader();
     }
 
     fn take_ready(&self) -> Option<Token> {
@@ -250,19 +252,14 @@ impl Worker {
         Motion(&self.motion)
     }
 
-    /// Before waiting in the kernel. `true`: do not wait, there is work.
-    fn fall_asleep(&self) -> bool {
-        self.is_leader_asleep.store(true, Ordering::SeqCst);
-        !self.ready.is_empty()
+    /// Before waiting in the kernel. `true`: do not wait, there is work, or another thread leads.
+    fn fall_asleep(&self, thread: usize) -> bool {
+        !self.lead.fall_asleep(thread)
+            || !self.ready.is_empty()
             || !self.computing.is_empty()
             || !self.held.is_empty()
             || !self.left_over.is_empty()
             || !self.given_back.is_empty()
-            || self.lead.leader().is_none()
-    }
-
-    fn wake_up(&self) {
-        self.is_leader_asleep.store(false, Ordering::Relaxed);
     }
 
     fn drain_event_fd(&self) {

@@ -189,7 +189,6 @@ fn build(
         left_over: SegQueue::new(),
         epoll,
         event_fd,
-        is_leader_asleep: AtomicBool::new(false),
         control,
         channel,
         given_back: ArrayQueue::new(GIVEN_BACK),
