@@ -192,6 +192,12 @@ impl Connection {
             if exchange.is_waiting_for_turn() && !has_turn {
                 return Some(Verdict::Wait);
             }
+            if exchange.stage == Stage::End
+                && !self.output.has_any_tail()
+                && !exchange.call.is_open()
+            {
+                return None;
+            }
             if let Some(verdict) = self.make_room(exchange, thread, at) {
                 return Some(verdict);
             }
@@ -214,21 +220,10 @@ impl Connection {
                 }
                 Stage::Start | Stage::Pull | Stage::End => {}
             }
-            if exchange.stage == Stage::Start
-                && !mem::replace(&mut exchange.has_stepped_back, true)
-                && thread.lets_others_first(exchange.call.plugin())
+            if !exchange.call.plugin().is_free()
+                && let Some(verdict) = self.enter(exchange, thread, at, mem::take(&mut has_turn))
             {
-                return Some(Verdict::Compute);
-            }
-            let has_waited = exchange.queued.is_some();
-            if !exchange.admit(thread, at, mem::take(&mut has_turn), self.is_operator) {
-                if exchange.started.is_some() && !has_waited {
-                    exchange.queued = Some(Instant::now());
-                }
-                return self.await_turn(exchange, thread, at);
-            }
-            if let Some(queued) = exchange.queued.take() {
-                exchange.times.queue += queued.elapsed();
+                return Some(verdict);
             }
             if exchange.stage == Stage::End {
                 self.close_plugin(exchange, thread);
@@ -245,6 +240,33 @@ impl Connection {
             }
             self.take_step(exchange, step, thread);
         }
+    }
+
+    /// Enters the plugin; who may do so at any time need not. A verdict: it has to wait for that.
+    fn enter(
+        &mut self,
+        exchange: &mut Exchange,
+        thread: &Thread,
+        at: Place<'_>,
+        has_turn: bool,
+    ) -> Option<Verdict> {
+        if exchange.stage == Stage::Start
+            && !mem::replace(&mut exchange.has_stepped_back, true)
+            && thread.lets_others_first(exchange.call.plugin())
+        {
+            return Some(Verdict::Compute);
+        }
+        let has_waited = exchange.queued.is_some();
+        if !exchange.admit(thread, at, has_turn, self.is_operator) {
+            if exchange.started.is_some() && !has_waited {
+                exchange.queued = Some(Instant::now());
+            }
+            return Some(self.await_turn(exchange, thread, at));
+        }
+        if let Some(queued) = exchange.queued.take() {
+            exchange.times.queue += queued.elapsed();
+        }
+        None
     }
 
     /// Is a call into the plugin needed to end this?
@@ -281,17 +303,12 @@ impl Connection {
     }
 
     /// Others are in the plugin: answers that are complete need not wait for that.
-    fn await_turn(
-        &mut self,
-        exchange: &mut Exchange,
-        thread: &Thread,
-        at: Place<'_>,
-    ) -> Option<Verdict> {
+    fn await_turn(&mut self, exchange: &mut Exchange, thread: &Thread, at: Place<'_>) -> Verdict {
         self.wait_until(0, at);
         if !exchange.is_aborted && self.flush(thread, at) == Some(Verdict::Close) {
             exchange.abort();
         }
-        Some(Verdict::Wait)
+        Verdict::Wait
     }
 
     /// Nothing to do until the plugin is woken. `None`: the client has gone meanwhile.
@@ -402,7 +419,7 @@ impl Connection {
             }
         }
         exchange.recycle(thread);
-        self.phase = Phase::Head;
+        debug_assert!(matches!(self.phase, Phase::Head), "the exchange was taken out of it");
         Next::Go
     }
 }

@@ -11,6 +11,7 @@ use super::sending::{has_no_body, warn_of_excess};
 use super::writer::Writer;
 use crate::http::coding::Coding;
 use crate::http::compress::{self, Effort, Encoder};
+use crate::http::date;
 use crate::http::head::Version;
 use crate::plugin::call::HostBody;
 use crate::worker::event_loop::Thread;
@@ -28,6 +29,12 @@ impl Connection {
         body: HostBody,
         thread: &mut Thread,
     ) {
+        let body = match body {
+            HostBody::Copied(bytes) if self.answer_as_before(exchange, &bytes, thread) => {
+                return exchange.call.reuse(bytes);
+            }
+            body => body,
+        };
         let length = match &body {
             HostBody::Copied(bytes) => bytes.len() as u64,
             HostBody::Borrowed(borrowed) => borrowed.bytes().len() as u64,
@@ -58,6 +65,7 @@ impl Connection {
         wanted: u64,
         thread: &mut Thread,
     ) {
+        let (second, begin) = (date::second(), self.output.bytes.len());
         self.begin_with(exchange, thread, Some(wanted), None);
         if matches!(exchange.writer, Writer::Discard) {
             return self.give_back(exchange, body, thread);
@@ -66,10 +74,11 @@ impl Connection {
         let count = usize::try_from(wanted).unwrap_or(usize::MAX);
         match body {
             HostBody::Copied(bytes) if count <= COPY => {
-                self.output.bytes.extend_from_slice(&bytes[..count]);
-                if bytes.capacity() <= COPY {
-                    exchange.call.reuse(bytes);
+                if count == bytes.len() && self.may_answer_alike(thread) {
+                    exchange.remember_answer(second, &self.output.bytes[begin..], count);
                 }
+                self.output.bytes.extend_from_slice(&bytes[..count]);
+                exchange.call.reuse(bytes);
             }
             HostBody::Copied(mut bytes) => {
                 bytes.truncate(count);

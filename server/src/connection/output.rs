@@ -110,6 +110,11 @@ impl Output {
         self.waiting() == 0 && !self.has_tail()
     }
 
+    /// Something is behind the encoded bytes, sent or not.
+    pub fn has_any_tail(&self) -> bool {
+        !matches!(self.tail, Tail::None)
+    }
+
     /// Something is to be sent behind the encoded bytes.
     pub fn has_tail(&self) -> bool {
         match &self.tail {
@@ -244,7 +249,7 @@ fn send_before(socket: &OwnedFd, bytes: &[u8], position: &mut usize) -> std::io:
 
 fn send_bytes(socket: &OwnedFd, bytes: &[u8], position: &mut usize) -> std::io::Result<Sent> {
     while *position < bytes.len() {
-        match rustix::io::write(socket.as_fd(), &bytes[*position..]) {
+        match rustix::net::send(socket, &bytes[*position..], SendFlags::NOSIGNAL) {
             Ok(count) => *position += count,
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Ok(Sent::Blocked { moved: 0 }),

@@ -5,7 +5,6 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use super::exchange::Exchange;
-use super::output::Tail;
 use super::patience::Patience;
 use super::receiving::Receiving;
 use super::{Connection, Next, Phase, Place, Verdict, repeated};
@@ -58,7 +57,7 @@ impl Connection {
         if self.is_closing {
             return self.finish(thread, at);
         }
-        if !matches!(self.output.tail, Tail::None)
+        if self.output.has_any_tail()
             && let Some(verdict) = self.flush(thread, at)
         {
             return Next::Verdict(verdict);
@@ -105,7 +104,7 @@ impl Connection {
                     }
                 }
                 requests += 1;
-                if self.is_closing || !matches!(self.output.tail, Tail::None) {
+                if self.is_closing || self.output.has_any_tail() {
                     self.keep(&buffer[start..filled]);
                     return Next::Go;
                 }

@@ -61,11 +61,16 @@ fn system_second() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
 }
 
-fn with_cached<T>(f: impl FnOnce(&Cached) -> T) -> T {
-    let second = match SECOND.load(Ordering::Relaxed) {
+/// The second that answers show.
+pub fn second() -> u64 {
+    match SECOND.load(Ordering::Relaxed) {
         0 => system_second(),
         second => second,
-    };
+    }
+}
+
+fn with_cached<T>(f: impl FnOnce(&Cached) -> T) -> T {
+    let second = second();
     CACHED.with_borrow_mut(|cached| {
         if cached.second != second || cached.line.is_empty() {
             cached.second = second;

@@ -22,6 +22,9 @@ use crate::http::response::ResponseHead;
 /// Parts that a plugin may return at once.
 const PARTS: usize = 16;
 
+/// Memory that is kept for the next body that `bytes` copies.
+const ROOM: usize = 16 * 1024;
+
 /// What came of letting the plugin run.
 #[derive(Debug)]
 pub enum Step {
@@ -211,8 +214,10 @@ impl Call {
 
     /// Takes back the memory of a body that `bytes` copied.
     pub fn reuse(&mut self, mut copied: Vec<u8>) {
-        copied.clear();
-        self.room = copied;
+        if copied.capacity() <= ROOM {
+            copied.clear();
+            self.room = copied;
+        }
     }
 
     pub fn plugin(&self) -> &'static Plugin {
@@ -225,6 +230,11 @@ impl Call {
 
     pub fn has_head(&self) -> bool {
         self.head_given
+    }
+
+    /// As long as this stays the same, so does the head that the plugin gives.
+    pub fn head_changes(&self) -> u64 {
+        self.given.changes()
     }
 
     /// The plugin has a body of its own that must be closed.

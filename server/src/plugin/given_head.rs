@@ -14,6 +14,8 @@ pub struct GivenHead {
     texts: Vec<u8>,
     fields: usize,
     head: ResponseHead,
+    /// Heads that were not the same as the one before.
+    changes: u64,
 }
 
 /// The name and the value of a field; `None`: the plugin has given a pointer to nothing.
@@ -30,6 +32,7 @@ impl GivenHead {
         fields: impl ExactSizeIterator<Item = Field<'f>> + Clone,
     ) -> Result<&ResponseHead, HeadError> {
         if !self.is_same(status, fields.clone()) {
+            self.changes += 1;
             self.fields = fields.len();
             // Only what has passed stays.
             let mut texts = std::mem::take(&mut self.texts);
@@ -45,6 +48,11 @@ impl GivenHead {
             self.texts = texts;
         }
         Ok(&self.head)
+    }
+
+    /// As long as this stays the same, so does the head.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     fn is_same<'f>(
@@ -68,12 +76,27 @@ fn keep(texts: &mut Vec<u8>, text: &[u8]) {
 
 /// Goes on behind a text, if it is the next one.
 fn pass(rest: &mut &[u8], text: &[u8]) -> bool {
-    match rest.strip_prefix(text) {
-        Some([END, behind @ ..]) => {
+    match rest.split_at_checked(text.len()) {
+        Some((next, [END, behind @ ..])) if is_same(next, text) => {
             *rest = behind;
             true
         }
         _ => false,
+    }
+}
+
+/// Compares texts of the same length, which are short here: calling `memcmp` for each costs more than
+/// comparing it.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    fn have_same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+        one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()
+    }
+    match one.len() {
+        16..=32 => have_same_ends::<16>(one, other),
+        8..16 => have_same_ends::<8>(one, other),
+        4..8 => have_same_ends::<4>(one, other),
+        1 => one[0] == other[0],
+        _ => one == other,
     }
 }
 
@@ -110,6 +133,19 @@ mod tests {
                 let found = take(&mut given, status, fields).unwrap();
                 let status = str::from_utf8(status).unwrap();
                 assert_eq!(found, format!("HTTP/1.1 {status}\r\n{sent}\r\n"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_of_a_text_is_compared() {
+        for length in 0..40 {
+            let text: Vec<_> = (b'a'..).take(length).collect();
+            assert!(is_same(&text, &text.clone()));
+            for place in 0..length {
+                let mut other = text.clone();
+                other[place] ^= 1;
+                assert!(!is_same(&text, &other), "{length} {place}");
             }
         }
     }

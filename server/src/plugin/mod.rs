@@ -64,6 +64,12 @@ impl Plugin {
         !self.is_threadsafe() || self.pace.computes()
     }
 
+    /// Calls may begin at any time and on any thread, and end soon.
+    pub fn is_free(&self) -> bool {
+        let promises = raw::THREADSAFE | raw::NONBLOCKING;
+        self.flags & (promises | raw::SHARED_LOCK) == promises
+    }
+
     /// A call may block.
     pub fn may_block(&self) -> bool {
         self.flags & raw::NONBLOCKING == 0
