@@ -23,7 +23,7 @@ const CALM: Duration = Duration::from_millis(8);
 /// Between two looks at the deadlines; also how long the monitor sleeps when nobody calls.
 const SWEEP: Duration = Duration::from_millis(250);
 /// Looks without a call after which the monitor goes to sleep.
-const QUIET_LOOKS: u32 = 16;
+const QUIET_LOOKS: u32 = 4;
 
 /// Time in tenths of a second since the worker started, from 1; cheap to read.
 pub struct Clock {
