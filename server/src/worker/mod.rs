@@ -303,6 +303,8 @@ impl Worker {
             }
         }
         self.lead.pass(thread);
+        // If that call has ended meanwhile, whoever leads may have gone to sleep without these events.
+        self.wake_leader();
     }
 
     /// A call takes long. Who waits for it may be what it waits for, where the plugin is thread-safe.
