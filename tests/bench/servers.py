@@ -114,7 +114,7 @@ def worker(server):
 
 
 
-def nginx(html=None, name="nginx", cache=True, fastcgi=None):
+def nginx(html=None, name="nginx", cache=True, fastcgi=None, workers=1, cores="0"):
     program = need("nginx", "nginx-light")
     place, port = folder(name), free_port()
     fixed = 'default_type text/plain; return 200 "hello, nginx .......";'
@@ -130,7 +130,7 @@ def nginx(html=None, name="nginx", cache=True, fastcgi=None):
         )
     cached = "open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s;" if cache else ""
     (place / "nginx.conf").write_text(f"""
-daemon off; master_process off; worker_processes 1; pid {place}/pid; error_log stderr error;
+daemon off; master_process {'off' if workers == 1 else 'on'}; worker_processes {workers}; pid {place}/pid; error_log stderr error;
 worker_rlimit_nofile 65536;
 events {{ worker_connections 32768; }}
 http {{
@@ -138,10 +138,11 @@ http {{
     tcp_nopush on; client_max_body_size 8m; client_body_buffer_size 2m; {cached}
     client_body_temp_path {place}/body; proxy_temp_path {place}/proxy;
     fastcgi_temp_path {place}/fastcgi; uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;
-    server {{ listen 127.0.0.1:{port} backlog=1024; location / {{ {files} }} }}
+    server {{ listen 127.0.0.1:{port} backlog=1024 reuseport; location / {{ {files} }} }}
 }}
 """)
-    return Running(name, [program, "-c", str(place / "nginx.conf"), "-p", str(place)], port, place)
+    command = [program, "-c", str(place / "nginx.conf"), "-p", str(place)]
+    return Running(name, command, port, place, cores)
 
 
 def h2o(html):

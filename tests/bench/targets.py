@@ -241,6 +241,10 @@ def growth(options):
         field.add("among 1,000 plugins", plenty, "/hello.py")
         two = field.start(servers.tenon, "tenon-two", ["hello"], workers=2, cores="0,1")
         field.add("two workers on two cores", two, "/hello.py")
+        # What a second core costs by itself.
+        field.peer("nginx, one worker", servers.nginx)
+        pair = {"name": "nginx-two", "workers": 2, "cores": "0,1"}
+        field.peer("nginx, two workers on two cores", servers.nginx, **pair)
         crowd = Crowd(crowded.port, "/hello.py", 10_000)
         rows = table("Growth", field.compare())
         crowd.close()
