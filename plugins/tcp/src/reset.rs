@@ -29,6 +29,27 @@ pub const EXPERIMENT: Experiment = Experiment {
 
 fn run(run: &mut Run) -> Outcome {
     let interface = Interface::configured(&run.config)?;
+    nobody_listens(run, &interface)?;
+    let listener = TcpListener::bind((interface.address, 0))?;
+    let mut segments = Segments::of(&interface, listener.local_addr()?.port());
+    closed_with_data_unread(run, &listener)?;
+    closed_without_lingering(run, &listener)?;
+    sent_after_the_end(run, &listener)?;
+    if let Some(flags) =
+        segments.show(run, text("三个连接的报文", "The segments of the three connections"))
+    {
+        let resets = flags.iter().filter(|flags| flags.contains("RST")).count();
+        run.check_that(
+            text("每个连接都有 RST", "A RST in each connection"),
+            resets >= 3,
+            "≥ 3",
+            resets,
+        );
+    }
+    Ok(())
+}
+
+fn nobody_listens(run: &mut Run, interface: &Interface) -> Outcome {
     let free = TcpListener::bind((interface.address, 0))?.local_addr()?;
     let refused = TcpStream::connect(free);
     say!(
@@ -36,18 +57,20 @@ fn run(run: &mut Run) -> Outcome {
         words(&refused)
     );
     run.check(text("没有人监听", "Nobody listens"), "ConnectionRefused", kind(&refused));
+    Ok(())
+}
 
-    let listener = TcpListener::bind((interface.address, 0))?;
-    let mut segments = Segments::of(&interface, listener.local_addr()?.port());
-    let pair = || -> std::io::Result<(TcpStream, TcpStream)> {
-        let client = TcpStream::connect(listener.local_addr()?)?;
-        let (server, _) = listener.accept()?;
-        client.set_read_timeout(Some(Duration::from_secs(5)))?;
-        server.set_read_timeout(Some(Duration::from_secs(5)))?;
-        Ok((client, server))
-    };
+/// Both ends of a connection: `(client, server)`.
+fn pair(listener: &TcpListener) -> std::io::Result<(TcpStream, TcpStream)> {
+    let client = TcpStream::connect(listener.local_addr()?)?;
+    let (server, _) = listener.accept()?;
+    client.set_read_timeout(Some(Duration::from_secs(5)))?;
+    server.set_read_timeout(Some(Duration::from_secs(5)))?;
+    Ok((client, server))
+}
 
-    let (mut client, server) = pair()?;
+fn closed_with_data_unread(run: &mut Run, listener: &TcpListener) -> Outcome {
+    let (mut client, server) = pair(listener)?;
     client.write_all(b"nobody reads this")?;
     // It has arrived before the server closes.
     while server.peek(&mut [0; 17])? < 17 {}
@@ -63,8 +86,11 @@ fn run(run: &mut Run) -> Outcome {
         "ConnectionReset",
         kind(&result),
     );
+    Ok(())
+}
 
-    let (mut client, server) = pair()?;
+fn closed_without_lingering(run: &mut Run, listener: &TcpListener) -> Outcome {
+    let (mut client, server) = pair(listener)?;
     SockRef::from(&server).set_linger(Some(Duration::ZERO))?;
     drop(server);
     let result = client.read(&mut [0; 64]);
@@ -78,8 +104,11 @@ fn run(run: &mut Run) -> Outcome {
         "ConnectionReset",
         kind(&result),
     );
+    Ok(())
+}
 
-    let (mut client, server) = pair()?;
+fn sent_after_the_end(run: &mut Run, listener: &TcpListener) -> Outcome {
+    let (mut client, server) = pair(listener)?;
     drop(server);
     let first = client.read(&mut [0; 64]);
     say!(
@@ -110,17 +139,5 @@ fn run(run: &mut Run) -> Outcome {
         "BrokenPipe",
         kind(&last),
     );
-    drop(client);
-    if let Some(flags) =
-        segments.show(run, text("三个连接的报文", "The segments of the three connections"))
-    {
-        let resets = flags.iter().filter(|flags| flags.contains("RST")).count();
-        run.check_that(
-            text("每个连接都有 RST", "A RST in each connection"),
-            resets >= 3,
-            "≥ 3",
-            resets,
-        );
-    }
     Ok(())
 }

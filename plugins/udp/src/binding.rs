@@ -1,7 +1,7 @@
 //! Bind: who gets which port, and what happens when it is taken or nobody's.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use lab::{Experiment, Limits, Outcome, Parameter, Run, say, text};
@@ -42,8 +42,13 @@ fn run(run: &mut Run) -> Outcome {
         "接收方：bind(127.0.0.1, {port}) → getsockname() = {address}"
             | "receiver: bind(127.0.0.1, {port}) → getsockname() = {address}"
     );
+    sent_without_binding(run, &receiver, address)?;
+    bound_twice(run, address);
+    sent_to_nobody(run)
+}
 
-    // A socket that nobody has bound.
+/// A socket that nobody has bound gets a port when it first sends.
+fn sent_without_binding(run: &mut Run, receiver: &UdpSocket, address: SocketAddr) -> Outcome {
     let sender = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     let name = |socket: &Socket| socket.local_addr().ok().and_then(|address| address.as_socket());
     let before = name(&sender).map_or(0, |address| address.port());
@@ -53,8 +58,7 @@ fn run(run: &mut Run) -> Outcome {
         "发送方：没有 bind，端口 {before}；sendto 之后：{after}"
             | "sender: not bound, port {before}; after sendto: {after}"
     );
-    let mut buffer = [0; 64];
-    let (_, from) = receiver.recv_from(&mut buffer)?;
+    let (_, from) = receiver.recv_from(&mut [0; 64])?;
     say!("接收方：recvfrom 得到的地址 {from}" | "receiver: recvfrom gives the address {from}");
     run.check(text("没有绑定的套接字端口是 0", "A socket that is not bound has port 0"), 0, before);
     run.check(
@@ -65,7 +69,10 @@ fn run(run: &mut Run) -> Outcome {
         after,
         from.port(),
     );
+    Ok(())
+}
 
+fn bound_twice(run: &mut Run, address: SocketAddr) {
     let second = UdpSocket::bind(address);
     let taken = second.as_ref().err().map(std::io::Error::kind);
     say!("再次 bind({address})：{}" | "bind({address}) once more: {}", words(&second));
@@ -90,14 +97,16 @@ fn run(run: &mut Run) -> Outcome {
         "OK",
         words(&neighbour),
     );
+}
 
-    // A port that nobody has: bound, looked at, and given back.
+/// To a port that nobody has: bound, looked at, and given back.
+fn sent_to_nobody(run: &mut Run) -> Outcome {
     let free = UdpSocket::bind((LOCALHOST, 0))?.local_addr()?;
     let caller = UdpSocket::bind((LOCALHOST, 0))?;
     caller.set_read_timeout(Some(Duration::from_secs(3)))?;
     caller.connect(free)?;
     caller.send(b"is somebody there?")?;
-    let answer = caller.recv(&mut buffer);
+    let answer = caller.recv(&mut [0; 64]);
     say!(
         "发往无人绑定的 {free}：sendto 成功，随后 {}"
             | "to {free}, which nobody has bound: sendto succeeds, then {}",
