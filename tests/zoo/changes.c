@@ -1,0 +1,38 @@
+/* Answers the same request differently: its calls are numbered, and every four have a head of their own.
+ * The body is the call's number, in four digits, or in eight for the last of the four. */
+#include <csgi.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+CSGI_PLUGIN("zoo", "1", CSGI_THREADSAFE | CSGI_NONBLOCKING);
+
+static void start(const csgi_env *env, csgi_start_response start_response, const char *status,
+                  const char *kind) {
+    csgi_header header = { CSGI_S("X-Kind"), { kind, 1 } };
+    start_response(env, status, &header, 1);
+}
+
+CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response start_response) {
+    static atomic_uint calls;
+    unsigned number = atomic_fetch_add(&calls, 1), kind = number / 4 % 4;
+    const csgi_header bad = { CSGI_S("X-Kind"), CSGI_S("a\nb") };
+    char body[16];
+    int length = snprintf(body, sizeof body, number % 4 == 3 ? "%08u" : "%04u", number);
+    switch (kind) {
+    case 0:
+        start(env, start_response, "200 OK", "0");
+        break;
+    case 1:
+        start(env, start_response, "201 Created", "1");
+        break;
+    case 2: /* The last one counts, */
+        start(env, start_response, "500 Not This", "9");
+        start(env, start_response, "200 OK", "2");
+        break;
+    case 3: /* of those that are accepted. */
+        start(env, start_response, "200 OK", "3");
+        start_response(env, "200 OK", &bad, 1);
+        break;
+    }
+    return env->host->bytes(env, body, (size_t)length, NULL, NULL);
+}
