@@ -22,8 +22,9 @@ const TICK: Duration = Duration::from_millis(2);
 const CALM: Duration = Duration::from_millis(8);
 /// Between two looks at the deadlines; also how long the monitor sleeps when nobody calls.
 const SWEEP: Duration = Duration::from_millis(250);
-/// Looks without a call after which the monitor goes to sleep.
-const QUIET_LOOKS: u32 = 4;
+/// Looks without a call that are followed by another; then the monitor goes to sleep. From idle each of
+/// them costs as much as four requests.
+const QUIET_LOOKS: u32 = 1;
 
 /// Time in tenths of a second since the worker started, from 1; cheap to read.
 pub struct Clock {
