@@ -7,7 +7,6 @@ use super::output::Tail;
 use super::patience::Patience;
 use super::{Connection, answer_head};
 use crate::access_log::Times;
-use crate::config::RequestIds;
 use crate::http::glimpse::glimpse;
 use crate::http::head::{Head, Version};
 use crate::http::request_error::RequestError;
@@ -57,7 +56,7 @@ impl Connection {
         id: &RequestId,
         thread: &Thread,
     ) -> u64 {
-        if thread.worker.config().request_id == RequestIds::Answer {
+        if thread.answers_ids() {
             add_id(Arc::make_mut(&mut answer.head), id, thread);
         }
         let has_body = status_has_body(answer.head.status());
@@ -129,7 +128,7 @@ impl Connection {
 
 /// Tells the client the id of its request, if it is to know it.
 pub(super) fn add_id(head: &mut ResponseHead, id: &RequestId, thread: &Thread) {
-    if thread.worker.config().request_id == RequestIds::Answer && !id.as_bytes().is_empty() {
+    if thread.answers_ids() && !id.as_bytes().is_empty() {
         head.field(b"X-Request-Id", id.as_bytes()).expect("an id is well-formed");
     }
 }

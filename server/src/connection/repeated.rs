@@ -13,7 +13,6 @@ use super::exchange::{Exchange, Stage};
 use super::reading::Taken;
 use super::writer::Writer;
 use super::{Connection, Place};
-use crate::config::RequestIds;
 use crate::http::date;
 use crate::http::response::Persistence;
 use crate::worker::event_loop::Thread;
@@ -108,8 +107,7 @@ impl Connection {
 
     /// Nothing that its head says is of this one answer only.
     pub(super) fn may_answer_alike(&self, thread: &Thread) -> bool {
-        self.persistence(thread, true) == Persistence::KeepAlive
-            && thread.worker.config().request_id != RequestIds::Answer
+        self.persistence(thread, true) == Persistence::KeepAlive && !thread.answers_ids()
     }
 
     /// Answers the first request in `bytes`, if it is the last one of this thread again.

@@ -77,7 +77,7 @@ fn keep(texts: &mut Vec<u8>, text: &[u8]) {
 /// Goes on behind a text, if it is the next one.
 fn pass(rest: &mut &[u8], text: &[u8]) -> bool {
     match rest.split_at_checked(text.len()) {
-        Some((next, [END, behind @ ..])) if is_same(next, text) => {
+        Some((next, [END, behind @ ..])) if are_equal(next, text) => {
             *rest = behind;
             true
         }
@@ -87,7 +87,7 @@ fn pass(rest: &mut &[u8], text: &[u8]) -> bool {
 
 /// Compares texts of the same length, which are short here: calling `memcmp` for each costs more than
 /// comparing it.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
+fn are_equal(one: &[u8], other: &[u8]) -> bool {
     fn have_same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
         one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()
     }
@@ -141,11 +141,11 @@ mod tests {
     fn every_byte_of_a_text_is_compared() {
         for length in 0..40 {
             let text: Vec<_> = (b'a'..).take(length).collect();
-            assert!(is_same(&text, &text.clone()));
+            assert!(are_equal(&text, &text.clone()));
             for place in 0..length {
                 let mut other = text.clone();
                 other[place] ^= 1;
-                assert!(!is_same(&text, &other), "{length} {place}");
+                assert!(!are_equal(&text, &other), "{length} {place}");
             }
         }
     }

@@ -66,8 +66,7 @@ impl Plugin {
 
     /// Calls may begin at any time and on any thread, and end soon.
     pub fn is_free(&self) -> bool {
-        let promises = raw::THREADSAFE | raw::NONBLOCKING;
-        self.flags & (promises | raw::SHARED_LOCK) == promises
+        self.is_threadsafe() && !self.may_block() && !self.shares_lock()
     }
 
     /// A call may block.

@@ -132,6 +132,11 @@ impl Thread {
         self.worker.config().request_id != RequestIds::Off
     }
 
+    /// Clients are told the id of their request.
+    pub fn answers_ids(&self) -> bool {
+        self.worker.config().request_id == RequestIds::Answer
+    }
+
     /// Gives the lead, and the events at hand, to a follower: this thread may be long.
     pub fn pass_lead(&self) {
         if self.worker.lead.is_held_by(self.number) {

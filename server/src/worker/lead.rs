@@ -8,9 +8,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Condvar, Mutex};
 
-const NOBODY: usize = usize::MAX;
 /// Beside a leader's number: it may be asleep in the kernel.
 const ASLEEP: usize = 1;
+/// No number, and not asleep.
+const NOBODY: usize = !ASLEEP;
 
 pub struct Lead {
     /// The leader's number and whether it sleeps, in one word: who sleeps cannot lose the lead, and so
@@ -89,7 +90,7 @@ impl Lead {
         // Either the leader, after `fall_asleep`, sees the work, or this sees that it sleeps.
         fence(Ordering::SeqCst);
         let leader = self.leader.load(Ordering::Relaxed);
-        leader != NOBODY && leader & ASLEEP != 0 && self.turn(leader, leader & !ASLEEP)
+        leader & ASLEEP != 0 && self.turn(leader, leader & !ASLEEP)
     }
 
     fn turn(&self, from: usize, to: usize) -> bool {

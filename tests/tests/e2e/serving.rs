@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tests::client::Client;
 use tests::server::Setup;
+use tests::wait_until;
 
 #[test]
 fn the_plugins_of_the_course_answer() {
@@ -113,7 +114,7 @@ fn the_access_log_has_a_line_for_each_answer() {
     client.get("/a.py?x=1");
     client.get("/none");
     let file = server.folder().join("access");
-    tests::wait_until("both lines are written", || {
+    wait_until("both lines are written", || {
         std::fs::read_to_string(&file).is_ok_and(|text| text.lines().count() == 2)
     });
     let text = std::fs::read_to_string(&file).unwrap();
@@ -169,4 +170,29 @@ fn a_request_that_comes_again_is_answered_as_if_it_were_the_first() {
             }
         }
     }
+}
+
+/// What was sent last is sent again only where it is right (`connection/repeated.rs`).
+#[test]
+fn a_plugin_that_changes_its_mind_is_believed() {
+    let server = Setup::new().plugin("changes").start();
+    let mut client = server.client();
+    for number in 0..100 {
+        let response = client.get("/changes.py");
+        let (status, kind) = [(200, "0"), (201, "1"), (200, "2"), (200, "3")][number / 4 % 4];
+        let digits = if number % 4 == 3 { 8 } else { 4 };
+        let found = (response.status, response.header("x-kind").unwrap(), response.text());
+        assert_eq!(found, (status, kind, format!("{number:0digits$}")));
+    }
+}
+
+#[test]
+fn the_date_of_answers_that_are_alike_goes_on() {
+    let server = Setup::new().plugin("a").start();
+    let mut client = server.client();
+    let mut dates = BTreeSet::new();
+    wait_until("the second is over", || {
+        dates.insert(client.get("/a.py").header("date").unwrap().to_owned());
+        dates.len() > 1
+    });
 }

@@ -1,9 +1,6 @@
 //! Plugins that do wrong, each with what must come of it.
 
-use std::collections::BTreeSet;
-
 use tests::server::Setup;
-use tests::wait_until;
 
 #[test]
 fn what_cannot_be_loaded_is_refused_and_harms_nobody() {
@@ -109,29 +106,4 @@ fn what_a_plugin_does_to_its_env_is_gone_with_the_request() {
     for _ in 0..4 {
         assert_eq!(client.get("/scribbles.py/way?a=1&b=2").text(), "/way?a=1&b=2");
     }
-}
-
-/// What was sent last is sent again only where it is right (`connection/repeated.rs`).
-#[test]
-fn a_plugin_that_changes_its_mind_is_believed() {
-    let server = Setup::new().plugin("changes").start();
-    let mut client = server.client();
-    for number in 0..100 {
-        let response = client.get("/changes.py");
-        let (status, kind) = [(200, "0"), (201, "1"), (200, "2"), (200, "3")][number / 4 % 4];
-        let digits = if number % 4 == 3 { 8 } else { 4 };
-        let found = (response.status, response.header("x-kind").unwrap(), response.text());
-        assert_eq!(found, (status, kind, format!("{number:0digits$}")));
-    }
-}
-
-#[test]
-fn the_date_of_answers_that_are_alike_goes_on() {
-    let server = Setup::new().plugin("a").start();
-    let mut client = server.client();
-    let mut dates = BTreeSet::new();
-    wait_until("the second is over", || {
-        dates.insert(client.get("/a.py").header("date").unwrap().to_owned());
-        dates.len() > 1
-    });
 }
