@@ -186,7 +186,10 @@ impl Monitor {
                 Activity::Inside if nap != TICK => TICK,
                 _ => CALM,
             };
-            std::thread::park_timeout(due.map_or(nap, |due| nap.min(due)));
+            // A sweep is not put off until somebody calls: the clock would stand still while clients are
+            // waited for, and go on when they no longer are.
+            let longest = nap.min(next_sweep.saturating_duration_since(now));
+            std::thread::park_timeout(due.map_or(longest, |due| longest.min(due)));
             if sleeps {
                 quiet = 0;
             }
