@@ -74,17 +74,28 @@ impl Worker {
 impl Supervisor {
     /// Starts the workers of a new generation.
     pub(super) fn begin(&mut self, generation: Generation) -> Result<(), String> {
-        if let Some(overtaken) = self.pending.take() {
-            self.drain_all_but(&[], Some(overtaken.number));
-        }
+        self.abandon_pending();
         self.next_generation += 1;
         self.breakers.carry_over(&generation);
         let generation = Arc::new(generation);
         self.pending = Some(generation.clone());
         for place in 0..generation.places() {
             self.start_worker(&generation, place)?;
+            if self.pending.is_none() {
+                break;
+            }
         }
         Ok(())
+    }
+
+    fn is_pending(&self, generation: &Generation) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.number == generation.number)
+    }
+
+    fn abandon_pending(&mut self) {
+        if let Some(abandoned) = self.pending.take() {
+            self.drain_all_but(&[], Some(abandoned.number));
+        }
     }
 
     pub(super) fn start_worker(
@@ -100,13 +111,20 @@ impl Supervisor {
         let started = generation.start_worker(place, row, self.options.dev);
         let (handle, child) = match started {
             Ok(started) => started,
+            Err(error) if self.current.is_none() => {
+                return Err(format!("cannot start a worker: {error}"));
+            }
+            Err(error) if self.is_pending(generation) => {
+                tracing::error!("cannot start a worker: {error}: what serves now stays");
+                self.abandon_pending();
+                return Ok(());
+            }
             // What is served goes on being served; there may be memory for it later.
-            Err(error) if self.current.is_some() => {
+            Err(error) => {
                 tracing::error!("cannot start a worker: {error}");
                 self.restarts.push((Instant::now() + Duration::from_secs(1), place));
                 return Ok(());
             }
-            Err(error) => return Err(format!("cannot start a worker: {error}")),
         };
         let number = self.next_worker;
         self.next_worker += 1;
@@ -211,8 +229,7 @@ impl Supervisor {
         let present: Vec<_> = self.current.iter().chain(&self.pending).map(|one| &**one).collect();
         self.channels.empty_unused(&present);
         if worker.is_of(&self.pending) {
-            self.pending = None;
-            self.drain_all_but(&[], Some(worker.generation.number));
+            self.abandon_pending();
             if self.current.is_none() {
                 return Err("a worker could not start; the log says why".to_owned());
             }

@@ -1,6 +1,7 @@
 //! Listening sockets, and worker processes: starting one, speaking to it, ending it.
 
 use std::collections::HashSet;
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
 use std::io::{IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -72,6 +73,15 @@ pub struct Handle {
 }
 
 impl Handle {
+    fn of(child: &Child, control: OwnedFd, crashes: Area) -> std::io::Result<Self> {
+        let pid = child.id();
+        let pidfd = Pid::from_raw(pid as i32)
+            .ok_or(rustix::io::Errno::SRCH)
+            .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()))?;
+        let (started, control) = (Instant::now(), Arc::new(control));
+        Ok(Self { pid, started, pidfd, control, crashes, collected: HashSet::new() })
+    }
+
     /// Tells it to finish; one that is ending already does not hear it.
     pub fn drain(&self, hand_over: bool) {
         self.say(&ToWorker::Drain { hand_over }, &[]).unwrap_or_else(|error| {
@@ -110,10 +120,11 @@ impl Handle {
     }
 }
 
-/// Starts a worker and gives it what it needs.
+/// Starts a worker and gives it what it needs. One that ends before it has taken that counts as
+/// started: who waits for it learns how it ended.
 ///
 /// # Errors
-/// The process cannot be started, or not be given its specification.
+/// The process cannot be started, or not be given its specification; then there is none.
 pub fn start(
     spec: &WorkerSpec,
     scoreboard: &OwnedFd,
@@ -122,13 +133,17 @@ pub fn start(
     listeners: &[&OwnedFd],
     scratch: Option<&Path>,
 ) -> std::io::Result<(Handle, Child)> {
+    let mut specification =
+        std::fs::File::from(rustix::fs::memfd_create("tenon-spec", MemfdFlags::CLOEXEC)?);
+    specification.write_all(&serde_json::to_vec(spec)?)?;
+    let crashes = Area::create(spec.config.threads)?;
     let (ours, theirs) = rustix::net::socketpair(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,
         SocketFlags::CLOEXEC,
         None,
     )?;
-    let child = program()?
+    let mut child = program()?
         .arg("worker")
         .stdin(Stdio::from(theirs))
         // A terminal's Ctrl-C is the supervisor's to understand.
@@ -136,31 +151,28 @@ pub fn start(
         // Request bodies that are too large for memory go there too.
         .envs(scratch.map(|folder| ("TMPDIR", folder)))
         .spawn()?;
-    let pid = child.id();
-    let pidfd = Pid::from_raw(pid as i32)
-        .ok_or(rustix::io::Errno::SRCH)
-        .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()))?;
-    let crashes = Area::create(spec.config.threads)?;
-    let handle = Handle {
-        pid,
-        started: Instant::now(),
-        pidfd,
-        control: Arc::new(ours),
-        crashes,
-        collected: HashSet::new(),
-    };
-    let mut specification =
-        std::fs::File::from(rustix::fs::memfd_create("tenon-spec", MemfdFlags::CLOEXEC)?);
-    specification.write_all(&serde_json::to_vec(spec)?)?;
-    let mut descriptors = vec![
-        specification.as_fd(),
-        scoreboard.as_fd(),
-        handle.crashes.descriptor(),
-        receiver.as_fd(),
-    ];
-    descriptors.extend(listeners.iter().chain(senders).map(|socket| socket.as_fd()));
-    handle.say(&ToWorker::Start, &descriptors)?;
-    Ok((handle, child))
+    let started = Handle::of(&child, ours, crashes).and_then(|handle| {
+        let mut descriptors = vec![
+            specification.as_fd(),
+            scoreboard.as_fd(),
+            handle.crashes.descriptor(),
+            receiver.as_fd(),
+        ];
+        descriptors.extend(listeners.iter().chain(senders).map(|socket| socket.as_fd()));
+        match handle.say(&ToWorker::Start, &descriptors) {
+            Err(error) if !matches!(error.kind(), BrokenPipe | ConnectionReset) => Err(error),
+            _ => Ok(handle),
+        }
+    });
+    match started {
+        Ok(handle) => Ok((handle, child)),
+        Err(error) => {
+            // Gone already is as good.
+            let _ = child.kill();
+            child.wait()?;
+            Err(error)
+        }
+    }
 }
 
 /// This program, or what `TENON_UNDER` says and this program: a plugin's author runs workers under

@@ -41,6 +41,17 @@ fn a_worker_that_dies_again_and_again_is_replaced_ever_more_slowly() {
     assert_eq!(log.matches("was killed by SIGKILL").count(), 4, "{log}");
 }
 
+/// Whether it ends before it is told what to do, or while it is being told, or after that.
+#[test]
+fn a_worker_that_cannot_live_is_named() {
+    for _ in 0..10 {
+        let server = Setup::new().environment("TENON_UNDER", "false").spawn().unchecked();
+        assert_eq!(server.wait_for_end().code(), Some(111));
+        server.wait_for_log("ended with exit status: 1");
+        server.wait_for_log("tenon: a worker could not start; the log says why");
+    }
+}
+
 #[test]
 fn sigterm_finishes_what_runs() {
     for signal in [Signal::TERM, Signal::INT] {
