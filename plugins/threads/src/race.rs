@@ -1,7 +1,6 @@
 //! The lost update: two threads add to one variable, and not everything they add arrives.
 
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use lab::svg::bars;
@@ -71,13 +70,17 @@ fn add(times: u64, switch_every: u64) {
 
 fn run(run: &mut Run) -> Outcome {
     let times = run.values.count("times") as u64;
-    let start = Barrier::new(2);
+    // Both are awake before either begins: who is woken late could find the other done.
+    let awake = AtomicUsize::new(0);
     thread::scope(|scope| {
         // Not the same for both, or they would go in step.
         for (name, switch_every) in [("test1", 10_000), ("test2", 37_000)] {
-            let start = &start;
+            let awake = &awake;
             scope.spawn(move || {
-                start.wait();
+                awake.fetch_add(1, Ordering::Relaxed);
+                while awake.load(Ordering::Relaxed) < 2 {
+                    thread::yield_now();
+                }
                 add(times, switch_every);
                 say!("{name}: n = {}", N.load(Ordering::Relaxed));
             });
