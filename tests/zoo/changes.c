@@ -14,7 +14,11 @@ static void start(const csgi_env *env, csgi_start_response start_response, const
 
 CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response start_response) {
     static atomic_uint calls;
-    unsigned number = atomic_fetch_add(&calls, 1), kind = number / 4 % 4;
+    unsigned number = atomic_fetch_add(&calls, 1), kind = number / 4 % 6;
+    /* Constants, but for the text that one of them points to. */
+    static char text[] = "?";
+    static const csgi_header constant = { CSGI_S("X-Kind"), CSGI_S("4") };
+    static const csgi_header pointing = { CSGI_S("X-Kind"), { text, 1 } };
     const csgi_header bad = { CSGI_S("X-Kind"), CSGI_S("a\nb") };
     char body[16];
     int length = snprintf(body, sizeof body, number % 4 == 3 ? "%08u" : "%04u", number);
@@ -28,6 +32,13 @@ CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response star
     case 2: /* The last one counts, */
         start(env, start_response, "500 Not This", "9");
         start(env, start_response, "200 OK", "2");
+        break;
+    case 4:
+        start_response(env, "200 OK", &constant, 1);
+        break;
+    case 5:
+        text[0] = (char)('a' + number % 4);
+        start_response(env, "200 OK", &pointing, 1);
         break;
     case 3: /* of those that are accepted. */
         start(env, start_response, "200 OK", "3");

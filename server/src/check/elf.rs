@@ -3,8 +3,8 @@
 use csgi::raw;
 use object::LittleEndian;
 use object::elf::{
-    DF_STATIC_TLS, DT_FLAGS, DT_NEEDED, DT_RPATH, DT_RUNPATH, ET_DYN, FileHeader64, Machine, PF_X,
-    PT_GNU_STACK, PT_LOAD, SHT_DYNSYM, STB_GNU_UNIQUE, STT_FUNC,
+    DF_STATIC_TLS, DT_FLAGS, DT_NEEDED, DT_RPATH, DT_RUNPATH, ET_DYN, FileHeader64, Machine, PF_W,
+    PF_X, PT_GNU_RELRO, PT_GNU_STACK, PT_LOAD, SHT_DYNSYM, STB_GNU_UNIQUE, STT_FUNC,
 };
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
 
@@ -30,6 +30,26 @@ pub fn manifest(bytes: &[u8]) -> Option<raw::Manifest> {
     let header = Header::parse(bytes).ok()?;
     let sections = header.sections(ENDIAN, bytes).ok()?;
     find_manifest(header, &sections, bytes).ok()
+}
+
+/// How many bytes from its beginning in memory a library has that nobody writes to once it is loaded.
+/// What the dynamic linker protects after it has filled it in (PT_GNU_RELRO) it protects in whole pages.
+pub fn constants_length(bytes: &[u8], page_size: u64) -> Option<usize> {
+    let segments = Header::parse(bytes).ok()?.program_headers(ENDIAN, bytes).ok()?;
+    let of_type = |wanted| segments.iter().filter(move |one| one.p_type(ENDIAN) == wanted);
+    let page_of = |address: u64| address - address % page_size;
+    let first = of_type(PT_LOAD).map(|one| one.p_vaddr(ENDIAN)).min()?;
+    let is_writable = |one: &&_| ProgramHeader::p_flags(*one, ENDIAN).0 & PF_W.0 != 0;
+    let written = of_type(PT_LOAD).filter(is_writable).map(|one| one.p_vaddr(ENDIAN)).min()?;
+    let protected = of_type(PT_GNU_RELRO).next().map(|one| {
+        let start = one.p_vaddr(ENDIAN);
+        page_of(start)..page_of(start.saturating_add(one.p_memsz(ENDIAN)))
+    });
+    let end = match protected {
+        Some(protected) if protected.contains(&written) => protected.end,
+        _ => page_of(written),
+    };
+    usize::try_from(end.checked_sub(page_of(first))?).ok()
 }
 
 fn try_examine(bytes: &[u8], report: &mut Report) -> Result<(), String> {

@@ -43,9 +43,13 @@ pub fn examine_bytes(file: &Path, bytes: &[u8]) -> Report {
     report
 }
 
-/// The manifest in a library's file.
-pub fn manifest_in(file: &Path) -> Option<raw::Manifest> {
-    elf::manifest(&std::fs::read(file).ok()?)
+/// What the loader asks of a library's file: its manifest, and how many bytes of it nobody writes to once
+/// it is loaded.
+pub fn manifest_in(file: &Path) -> Option<(raw::Manifest, usize)> {
+    let bytes = std::fs::read(file).ok()?;
+    let page_size = rustix::param::page_size() as u64;
+    let constants = elf::constants_length(&bytes, page_size).unwrap_or(0);
+    elf::manifest(&bytes).map(|manifest| (manifest, constants))
 }
 
 fn read(file: &Path, report: &mut Report) -> std::io::Result<Vec<u8>> {
@@ -151,7 +155,7 @@ mod tests {
         let manifest = report.manifest.unwrap();
         assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("p", "1"));
         assert!(manifest.threadsafe && !manifest.nonblocking && report.uses_origin);
-        assert_eq!(manifest_in(&library).unwrap().magic, raw::MAGIC);
+        assert_eq!(manifest_in(&library).unwrap().0.magic, raw::MAGIC);
         assert_eq!(bytes, std::fs::read(&library).unwrap());
     }
 

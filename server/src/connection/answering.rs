@@ -57,7 +57,7 @@ impl Connection {
         thread: &Thread,
     ) -> u64 {
         if thread.answers_ids() {
-            add_id(Arc::make_mut(&mut answer.head), id, thread);
+            add_id(Arc::make_mut(&mut answer.head), id);
         }
         let has_body = status_has_body(answer.head.status());
         let length = answer.body.length();
@@ -127,8 +127,8 @@ impl Connection {
 }
 
 /// Tells the client the id of its request, if it is to know it.
-pub(super) fn add_id(head: &mut ResponseHead, id: &RequestId, thread: &Thread) {
-    if thread.answers_ids() && !id.as_bytes().is_empty() {
+pub(super) fn add_id(head: &mut ResponseHead, id: &RequestId) {
+    if !id.as_bytes().is_empty() {
         head.field(b"X-Request-Id", id.as_bytes()).expect("an id is well-formed");
     }
 }

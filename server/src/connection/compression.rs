@@ -24,16 +24,15 @@ impl Exchange {
             return None;
         }
         let fields = || self.head.fields_named(&self.bytes, "accept-encoding");
-        let head = &mut self.call.head;
-        if head.status() == 304 {
+        if self.call.head().status() == 304 {
             // The answer it stands for may have been compressed, and had a weak tag then.
-            weaken(head);
+            weaken(self.call.change_head());
             return None;
         }
-        if !may_be_coded(head, rules) {
+        if !may_be_coded(self.call.head(), rules) {
             return None;
         }
-        vary(head);
+        vary(self.call.change_head());
         match Accepted::read(fields()).choose(rules.codings.iter().copied()) {
             Choice::Coded(coding) => Some(coding),
             Choice::Identity | Choice::Nothing => None,
@@ -42,7 +41,7 @@ impl Exchange {
 
     /// What the head says of a body that is coded.
     pub(super) fn mark_coded(&mut self, coding: Coding) {
-        let head = &mut self.call.head;
+        let head = self.call.change_head();
         head.forget_length();
         head.remove("accept-ranges");
         weaken(head);

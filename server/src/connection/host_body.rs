@@ -40,7 +40,7 @@ impl Connection {
             HostBody::Borrowed(borrowed) => borrowed.bytes().len() as u64,
             HostBody::File { length, .. } => *length,
         };
-        let declared = exchange.call.head.content_length();
+        let declared = exchange.call.head().content_length();
         if declared.is_some_and(|declared| declared > length) && !has_no_body(exchange) {
             return self.fail(exchange, "its body is shorter than its Content-Length", thread);
         }

@@ -25,7 +25,7 @@ impl Connection {
         if !exchange.call.has_head() {
             return;
         }
-        if exchange.call.head.status() == 101 {
+        if exchange.call.head().status() == 101 {
             // The client waits for this head before it speaks the new protocol.
             exchange.call.input.push_raw(&mem::take(&mut self.input));
             self.begin_body(exchange, thread, None);
@@ -53,7 +53,7 @@ impl Connection {
         if !exchange.call.has_head() {
             return self.fail(exchange, "it gave a body without a head", thread);
         }
-        let may_gather = exchange.call.head.content_length().is_none()
+        let may_gather = exchange.call.head().content_length().is_none()
             && !exchange.call.plugin().may_block()
             && !has_no_body(exchange);
         if let Writer::Gathering(gathered) = &mut exchange.writer {
@@ -75,7 +75,7 @@ impl Connection {
         }
         if let Writer::Gathering(gathered) = &exchange.writer {
             let length = gathered.len() as u64;
-            let declared = exchange.call.head.content_length();
+            let declared = exchange.call.head().content_length();
             if declared.is_some_and(|declared| declared > length) && !has_no_body(exchange) {
                 return self.fail(exchange, "its body is shorter than its Content-Length", thread);
             }
@@ -189,7 +189,7 @@ impl Connection {
     /// Begins a body that comes in parts; it is compressed if it is to be. `known` is the length of
     /// the whole body, if all of it has been gathered.
     fn begin_body(&mut self, exchange: &mut Exchange, thread: &Thread, known: Option<u64>) {
-        let length = exchange.call.head.content_length().or(known);
+        let length = exchange.call.head().content_length().or(known);
         let coding = exchange.choose_coding(thread, length);
         // Whether GET would compress a body of unknown length shows only when it is made.
         let coding = coding.filter(|_| length.is_some() || !exchange.is_head_request());
@@ -205,7 +205,7 @@ impl Connection {
         }
         match Encoder::start(coding, thread.worker.config().compression.streams) {
             Some(encoder) => {
-                let promised = exchange.call.head.content_length();
+                let promised = exchange.call.head().content_length();
                 exchange.mark_coded(coding);
                 self.begin_with(exchange, thread, None, Some((encoder, promised)));
             }
@@ -222,8 +222,10 @@ impl Connection {
         known: Option<u64>,
         encoder: Option<(Encoder, Option<u64>)>,
     ) {
-        add_id(&mut exchange.call.head, &exchange.id, thread);
-        let head = &exchange.call.head;
+        if thread.answers_ids() {
+            add_id(exchange.call.change_head(), &exchange.id);
+        }
+        let head = exchange.call.head();
         let status = head.status();
         let version = exchange.head.version;
         let length = head.content_length().or(known);
@@ -324,6 +326,6 @@ pub(super) fn warn_of_excess(exchange: &Exchange) {
 
 /// The response has a head only (RFC 9110 §6.4.1).
 pub(super) fn has_no_body(exchange: &Exchange) -> bool {
-    let status = exchange.call.head.status();
+    let status = exchange.call.head().status();
     exchange.is_head_request() || (status != 101 && !status_has_body(status))
 }

@@ -176,14 +176,14 @@ pub fn ask(plugin: &'static Plugin, target: &str) -> Result<u16, String> {
     }
     let mut call = prepare(plugin, &head, &bytes, None, Vec::new())?;
     pull(&mut call, &bell)?;
-    Ok(call.head.status())
+    Ok(call.head().status())
 }
 
 /// Lets the plugin answer, and prints what it says.
 fn answer(call: &mut Call, bell: &Receiver<()>) -> Result<(), String> {
     let (body, total) = pull(call, bell)?;
     let mut text = Vec::new();
-    call.head.encode_interim_into(&mut text);
+    call.head().encode_interim_into(&mut text);
     let mut text = printable(&String::from_utf8_lossy(&text).replace("\r\n", "\n")).into_bytes();
     text.extend_from_slice(&body);
     if !body.is_empty() && !body.ends_with(b"\n") {

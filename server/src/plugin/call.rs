@@ -63,7 +63,11 @@ pub struct Call {
     pub(super) made: Option<HostBody>,
     /// Room for a body that `bytes` copies.
     pub(super) room: Vec<u8>,
-    pub head: ResponseHead,
+    /// The answer's, if there is one: a copy of what was given, which compression changes. It is kept for
+    /// the next request.
+    pub(super) head: ResponseHead,
+    /// The state of `given` that it is a copy of; 0: it is no copy any more.
+    pub(super) head_from: u64,
     /// The head that was given last, for this request or an earlier one.
     pub(super) given: GivenHead,
     /// What `env.headers` and `env.variables` point at.
@@ -113,6 +117,7 @@ impl Call {
             variables: Vec::new(),
             request_id: Vec::new(),
             head: ResponseHead::default(),
+            head_from: 0,
             given: GivenHead::default(),
             head_given: false,
             head_sent: false,
@@ -203,7 +208,6 @@ impl Call {
         self.close();
         // No request has this id: a host function finds nothing by an `env` of the past.
         self.env.id = 0;
-        self.head.clear();
         self.head_given = false;
         self.head_sent = false;
         self.interim.clear();
@@ -230,6 +234,18 @@ impl Call {
 
     pub fn has_head(&self) -> bool {
         self.head_given
+    }
+
+    /// The head of the answer, if there is one.
+    pub fn head(&self) -> &ResponseHead {
+        debug_assert!(self.head_given, "this is the head of another answer");
+        &self.head
+    }
+
+    /// The same, to be changed.
+    pub fn change_head(&mut self) -> &mut ResponseHead {
+        self.head_from = 0;
+        &mut self.head
     }
 
     /// As long as this stays the same, so does the head that the plugin gives.

@@ -13,6 +13,7 @@ use csgi::raw;
 
 use super::call::{Call, HostBody};
 use super::fence::Borrowed;
+use super::given_head::Address;
 use super::input;
 use super::unwind::{Thrown, guard};
 
@@ -53,14 +54,18 @@ pub(super) unsafe extern "C" fn start_response(
     if status.is_null() || (headers.is_null() && count > 0) {
         return raw::ERROR;
     }
+    let address = Address { status: status.addr(), fields: headers.addr(), count };
+    if call.given.is_still_at(address) {
+        return call.accept_head();
+    }
     // SAFETY: not null, NUL-terminated by contract.
-    let status = unsafe { CStr::from_ptr(status) }.to_bytes();
+    let status = unsafe { CStr::from_ptr(status) };
     let headers = match count {
         0 => &[][..],
         // SAFETY: not null, `count` of them by contract, for the time of this call.
         _ => unsafe { std::slice::from_raw_parts(headers, count) },
     };
-    call.take_head(status, headers)
+    call.take_head(status, headers, address)
 }
 
 impl Call {
@@ -73,11 +78,24 @@ impl Call {
         result
     }
 
-    fn take_head(&mut self, status: &[u8], headers: &[raw::Header]) -> i32 {
-        // Kept aside, because a head that is refused changes nothing.
+    fn take_head(&mut self, status: &CStr, headers: &[raw::Header], address: Address) -> i32 {
         let fields =
             headers.iter().map(|header| Some((bytes_of(&header.name)?, bytes_of(&header.value)?)));
-        let Ok(given) = self.given.take(status, fields) else { return raw::ERROR };
+        let constants = self.plugin().constants();
+        let constant = || {
+            let hold = |text: &[u8]| text.is_empty() || constants.hold(text);
+            let mut texts = fields.clone().flatten().flat_map(|(name, value)| [name, value]);
+            // Interim heads are more than remembered.
+            let is_constant = !status.to_bytes().starts_with(b"1")
+                && hold(status.to_bytes_with_nul())
+                && (headers.is_empty() || constants.hold(headers))
+                && texts.all(hold);
+            is_constant.then_some(address)
+        };
+        // Kept aside, because a head that is refused changes nothing.
+        let Ok(given) = self.given.take(status.to_bytes(), fields.clone(), constant) else {
+            return raw::ERROR;
+        };
         match given.status() {
             101 if self.env.flags & raw::ENV_UPGRADE == 0 => return raw::ERROR,
             101 => self.input.become_raw(),
@@ -90,7 +108,15 @@ impl Call {
             }
             _ => {}
         }
-        self.head.copy_from(given);
+        self.accept_head()
+    }
+
+    /// The head that was given is that of the answer.
+    fn accept_head(&mut self) -> i32 {
+        if self.head_from != self.given.changes() {
+            self.head.copy_from(self.given.head());
+            self.head_from = self.given.changes();
+        }
         self.head_given = true;
         raw::OK
     }

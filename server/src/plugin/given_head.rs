@@ -1,5 +1,6 @@
 //! The head that a plugin gives with `start_response`. Most plugins give the same one again and again:
-//! what was checked once is compared then, which costs a fraction of checking and encoding it.
+//! what was checked once is compared then, which costs a fraction of checking and encoding it. What lies
+//! among the constants of the plugin's library need not even be compared.
 
 use crate::http::response::{HeadError, ResponseHead};
 
@@ -16,13 +17,24 @@ pub struct GivenHead {
     head: ResponseHead,
     /// Heads that were not the same as the one before.
     changes: u64,
+    /// Where the plugin had it, if it is still the same there.
+    constant: Option<Address>,
+}
+
+/// Where a plugin has the parts of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub status: usize,
+    pub fields: usize,
+    pub count: usize,
 }
 
 /// The name and the value of a field; `None`: the plugin has given a pointer to nothing.
 type Field<'f> = Option<(&'f [u8], &'f [u8])>;
 
 impl GivenHead {
-    /// Checks a head, unless it is the same as last time.
+    /// Checks a head, unless it is the same as last time. `constant` tells where it is, if it will be the
+    /// same there for ever.
     ///
     /// # Errors
     /// The first of its mistakes. Nothing of it is kept.
@@ -30,9 +42,11 @@ impl GivenHead {
         &mut self,
         status: &[u8],
         fields: impl ExactSizeIterator<Item = Field<'f>> + Clone,
+        constant: impl FnOnce() -> Option<Address>,
     ) -> Result<&ResponseHead, HeadError> {
         if !self.is_same(status, fields.clone()) {
             self.changes += 1;
+            self.constant = None;
             self.fields = fields.len();
             // Only what has passed stays.
             let mut texts = std::mem::take(&mut self.texts);
@@ -46,13 +60,23 @@ impl GivenHead {
                 keep(&mut texts, value);
             }
             self.texts = texts;
+            self.constant = constant();
         }
         Ok(&self.head)
     }
 
-    /// As long as this stays the same, so does the head.
+    /// The last head was there, and still is.
+    pub fn is_still_at(&self, address: Address) -> bool {
+        self.constant == Some(address)
+    }
+
+    /// As long as this stays the same, so does the head. 0: there has been none.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    pub fn head(&self) -> &ResponseHead {
+        &self.head
     }
 
     fn is_same<'f>(
@@ -107,7 +131,7 @@ mod tests {
     type Given<'g> = &'g [(&'g [u8], &'g [u8])];
 
     fn take(given: &mut GivenHead, status: &[u8], fields: Given<'_>) -> Result<String, HeadError> {
-        let head = given.take(status, fields.iter().map(|field| Some(*field)))?;
+        let head = given.take(status, fields.iter().map(|field| Some(*field)), || None)?;
         let mut out = Vec::new();
         head.encode_interim_into(&mut out);
         Ok(String::from_utf8(out).unwrap())
@@ -160,7 +184,7 @@ mod tests {
             assert_eq!(take(&mut given, b"200 OK", bad), Err(HeadError::Value));
             assert_eq!(take(&mut given, b"200 OK", bad), Err(HeadError::Value));
             assert_eq!(take(&mut given, b"2000", good), Err(HeadError::Status));
-            assert!(given.take(b"200 OK", [None].into_iter()).is_err());
+            assert!(given.take(b"200 OK", [None].into_iter(), || None).is_err());
         }
     }
 }

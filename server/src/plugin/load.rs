@@ -13,12 +13,14 @@ use std::path::Path;
 use csgi::raw;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
+use super::constants::Constants;
 use crate::check;
 
 /// The exports of a loaded plugin; valid until the process ends.
 #[derive(Clone, Copy)]
 pub struct Loaded {
     pub manifest: raw::Manifest,
+    pub constants: Constants,
     pub application: raw::Application,
     pub init: Option<raw::Init>,
     pub exit: Option<raw::Exit>,
@@ -68,19 +70,20 @@ pub fn load(copy: &Path) -> Result<Loaded, LoadError> {
     float_control::write(floating_point);
     let library = library.map_err(|error| LoadError::Linker(plain(&error)))?;
     let exports = Exports { library: ManuallyDrop::new(library), copy };
-    let manifest = exports.find(c"csgi_plugin").ok_or(LoadError::Export("csgi_plugin"))?;
+    let (manifest, base) = exports.locate(c"csgi_plugin").ok_or(LoadError::Export("csgi_plugin"))?;
     // SAFETY: `check` found an object of this size at this symbol, and `find` that it is this
     // library's; any bytes are a valid `Manifest`.
     let manifest = unsafe { manifest.cast::<raw::Manifest>().read_unaligned() };
-    if check::manifest_in(copy) != Some(manifest) {
-        return Err(LoadError::Manifest);
-    }
+    let (_, length) = check::manifest_in(copy)
+        .filter(|(written, _)| *written == manifest)
+        .ok_or(LoadError::Manifest)?;
     let application = exports.find(c"application").ok_or(LoadError::Export("application"))?;
     let init = exports.find(c"csgi_init");
     let exit = exports.find(c"csgi_exit");
     let extension = exports.find(c"csgi_extension");
     Ok(Loaded {
         manifest,
+        constants: Constants::new(base, length),
         // SAFETY: not null; the ABI says that this symbol is such a function.
         application: unsafe { transmute::<*mut c_void, raw::Application>(application) },
         // SAFETY: as above.
@@ -111,18 +114,24 @@ impl Exports<'_> {
     /// The address of a symbol of this very library. dlsym(3) looks through the dependencies too:
     /// what it finds there is not the plugin's.
     fn find(&self, name: &'static CStr) -> Option<*mut c_void> {
+        self.locate(name).map(|(address, _)| address)
+    }
+
+    /// The same, and where the library begins.
+    fn locate(&self, name: &'static CStr) -> Option<(*mut c_void, usize)> {
         // SAFETY: only the address is taken, as a pointer that is not used as anything yet.
         let symbol = unsafe { self.library.get::<*mut c_void>(name.to_bytes_with_nul()) };
         let address = symbol.map_or(std::ptr::null_mut(), |symbol| symbol.into_raw());
         if address.is_null() {
             return None;
         }
-        owner_of(address).filter(|owner| is_same_file(owner, self.copy)).map(|_| address)
+        let (owner, base) = owner_of(address)?;
+        is_same_file(&owner, self.copy).then_some((address, base))
     }
 }
 
-/// The file that an address was loaded from (dladdr(3)).
-fn owner_of(address: *mut c_void) -> Option<std::path::PathBuf> {
+/// The file that an address was loaded from, and where that begins (dladdr(3)).
+fn owner_of(address: *mut c_void) -> Option<(std::path::PathBuf, usize)> {
     let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
     // SAFETY: dladdr looks the address up and writes to `info`, which is large enough.
     let found = unsafe { libc::dladdr(address, info.as_mut_ptr()) };
@@ -133,7 +142,7 @@ fn owner_of(address: *mut c_void) -> Option<std::path::PathBuf> {
     }
     // SAFETY: a NUL-terminated name of the linker's that lives as long as the library: for ever.
     let name = unsafe { CStr::from_ptr(info.dli_fname) };
-    Some(Path::new(OsStr::from_bytes(name.to_bytes())).to_owned())
+    Some((Path::new(OsStr::from_bytes(name.to_bytes())).to_owned(), info.dli_fbase.addr()))
 }
 
 fn is_same_file(first: &Path, second: &Path) -> bool {

@@ -1,11 +1,12 @@
 //! Plugins: loading one, what it promised, and calling it.
 //!
-//! `load` brings the library in, `library` initialises and ends it, `language` lets it run
-//! applications, `host` is what a plugin sees of us, `call` is one request inside a plugin and
-//! `current` what it calls back, `fence` is around every call, `gate` keeps the thread promises,
-//! `pace` knows how long calls take. A plugin stays loaded until the process ends.
+//! `load` brings the library in, `constants` are what it never changes, `library` initialises and ends it,
+//! `language` lets it run applications, `host` is what a plugin sees of us, `call` is one request
+//! inside a plugin and `current` what it calls back, `fence` is around every call, `gate` keeps the
+//! thread promises, `pace` knows how long calls take. A plugin stays loaded until the process ends.
 
 pub mod call;
+mod constants;
 mod current;
 pub mod facts;
 pub mod fence;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use csgi::raw;
 
 use crate::connection::table::Token;
+use crate::plugin::constants::Constants;
 use crate::plugin::gate::Gate;
 use crate::plugin::host::Face;
 use crate::plugin::load::Loaded;
@@ -48,6 +50,11 @@ pub struct Plugin {
 }
 
 impl Plugin {
+    /// What is for ever as it is.
+    pub fn constants(&self) -> Constants {
+        self.loaded.constants
+    }
+
     /// Calls of different requests may overlap.
     pub fn is_threadsafe(&self) -> bool {
         self.flags & raw::THREADSAFE != 0
