@@ -20,7 +20,7 @@ fn a_dead_worker_is_named_and_replaced() {
         now.len() == 2 && now != before
     });
     assert_eq!(server.client().get("/features.py/id").status, 200);
-    assert!(zombies_of(server.pid()).is_empty());
+    wait_until("who has ended is waited for", || zombies_of(server.pid()).is_empty());
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn plugins_come_change_and_go_while_it_serves() {
     wait_until("it is whole", || server.client().get("/p.py").text() == "<h1>hello a.py</h1>");
     std::fs::remove_file(server.plugins().join("p.so")).unwrap();
     wait_until("it is gone", || server.client().get("/p.py").status == 404);
-    assert!(zombies_of(server.pid()).is_empty());
+    wait_until("who has ended is waited for", || zombies_of(server.pid()).is_empty());
 }
 
 #[test]
