@@ -107,7 +107,9 @@ typedef struct csgi_body csgi_body;
  * next() the raw outbound ones.
  * CSGI_OK; CSGI_LATE; CSGI_ERROR for a malformed status, a header with CR, LF or NUL, or one of
  * the host's own (connection, keep-alive, proxy-connection, te, trailer, transfer-encoding,
- * upgrade except with 101): nothing of it is kept then.                        [in-request] */
+ * upgrade except with 101): nothing of it is kept then.
+ * What lies in memory of your library that is mapped read-only when it has been loaded (constants)
+ * is taken to stay as it is: the host may look at it once.                     [in-request] */
 typedef int32_t (*csgi_start_response)(const csgi_env *env, const char *status,
                                        const csgi_header *headers, size_t count);
 

@@ -47,9 +47,11 @@ pub fn examine_bytes(file: &Path, bytes: &[u8]) -> Report {
 /// it is loaded.
 pub fn manifest_in(file: &Path) -> Option<(raw::Manifest, usize)> {
     let bytes = std::fs::read(file).ok()?;
-    let page_size = rustix::param::page_size() as u64;
-    let constants = elf::constants_length(&bytes, page_size).unwrap_or(0);
-    elf::manifest(&bytes).map(|manifest| (manifest, constants))
+    // By the C library, because `rustix` looks for it in memory that valgrind does not show.
+    let page_size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    let page_size = page_size.and_then(|size| u64::try_from(size).ok());
+    let constants = page_size.and_then(|page_size| elf::constants_length(&bytes, page_size));
+    elf::manifest(&bytes).map(|manifest| (manifest, constants.unwrap_or(0)))
 }
 
 fn read(file: &Path, report: &mut Report) -> std::io::Result<Vec<u8>> {
@@ -122,14 +124,15 @@ fn full_report(file: &Path) -> Report {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     fn refusal(file: &Path) -> String {
         examine(file).0.refusal().unwrap_or_default()
     }
 
-    fn compile(folder: &Path, source: &str, flags: &[&str]) -> PathBuf {
+    /// A library `p.so` in that folder.
+    pub fn compile(folder: &Path, source: &str, flags: &[&str]) -> PathBuf {
         let include = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugin-api/include");
         let (code, library) = (folder.join("p.c"), folder.join("p.so"));
         std::fs::write(&code, source).unwrap();
@@ -142,7 +145,8 @@ mod tests {
         library
     }
 
-    const GOOD: &str = "#include <csgi.h>\nCSGI_PLUGIN(\"p\", \"1\", CSGI_THREADSAFE);\n\
+    /// A plugin that answers nothing.
+    pub const GOOD: &str = "#include <csgi.h>\nCSGI_PLUGIN(\"p\", \"1\", CSGI_THREADSAFE);\n\
         csgi_body *application(const csgi_env *e, csgi_start_response s)\
         { (void)e; (void)s; return 0; }\n";
 

@@ -15,6 +15,11 @@ impl Constants {
         Self { start, length }
     }
 
+    #[cfg(test)]
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.start..self.start + self.length
+    }
+
     /// All the bytes of it are in there. No bytes are nowhere.
     pub fn hold<T>(&self, values: &[T]) -> bool {
         let from = values.as_ptr().addr().wrapping_sub(self.start);

@@ -70,7 +70,8 @@ pub fn load(copy: &Path) -> Result<Loaded, LoadError> {
     float_control::write(floating_point);
     let library = library.map_err(|error| LoadError::Linker(plain(&error)))?;
     let exports = Exports { library: ManuallyDrop::new(library), copy };
-    let (manifest, base) = exports.locate(c"csgi_plugin").ok_or(LoadError::Export("csgi_plugin"))?;
+    let (manifest, base) =
+        exports.locate(c"csgi_plugin").ok_or(LoadError::Export("csgi_plugin"))?;
     // SAFETY: `check` found an object of this size at this symbol, and `find` that it is this
     // library's; any bytes are a valid `Manifest`.
     let manifest = unsafe { manifest.cast::<raw::Manifest>().read_unaligned() };
@@ -184,5 +185,59 @@ mod float_control {
     pub fn write(word: u64) {
         // SAFETY: puts back a control word that was in force on this thread before.
         unsafe { std::arch::asm!("msr fpcr, {}", in(reg) word, options(nomem, nostack)) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tests::{GOOD, compile};
+
+    /// The addresses that can be written to.
+    fn writable() -> Vec<std::ops::Range<usize>> {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let lines = maps.lines().filter(|line| line.split(' ').nth(1).unwrap().contains('w'));
+        let address = |digits: &str| usize::from_str_radix(digits, 16).unwrap();
+        let range = |line: &str| {
+            let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+            address(start)..address(end)
+        };
+        lines.map(range).collect()
+    }
+
+    #[test]
+    fn nobody_can_write_to_constants() {
+        let source = format!(
+            "{GOOD}const char text[] = \"text\"; const char *const pointer = text; char variable[8] = \"a\";"
+        );
+        for (flags, are_protected) in [
+            (&[][..], true),
+            (&["-Wl,-z,noseparate-code"], true),
+            (&["-Wl,-z,now"], true),
+            // Then nobody protects what the linker fills in.
+            (&["-Wl,-z,norelro"], false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let loaded = load(&compile(folder.path(), &source, flags)).unwrap();
+            // SAFETY: the library is one of these lines, and stays loaded.
+            let library = unsafe { Library::open(Some(folder.path().join("p.so")), RTLD_NOW) };
+            let library = ManuallyDrop::new(library.unwrap());
+            let holds = |name: &[u8]| {
+                // SAFETY: only the address is used, and one byte of it is there.
+                let address = unsafe { library.get::<*mut c_void>(name) }.unwrap().into_raw();
+                // SAFETY: as above.
+                loaded
+                    .constants
+                    .hold(unsafe { std::slice::from_raw_parts(address.cast::<u8>(), 1) })
+            };
+            assert!(holds(b"text\0") && holds(b"application\0"), "{flags:?}");
+            assert!(!holds(b"variable\0"), "{flags:?}");
+            assert_eq!(holds(b"pointer\0"), are_protected, "{flags:?}");
+            let constants = loaded.constants.range();
+            for range in writable() {
+                let is_apart = range.end <= constants.start || constants.end <= range.start;
+                assert!(is_apart, "{flags:?}: {constants:x?} can be written to at {range:x?}");
+            }
+        }
     }
 }
