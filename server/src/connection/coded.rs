@@ -141,9 +141,10 @@ impl CodedBody {
             Source::Bytes(bytes) => self.coder.write(&bytes[start..start + count])?,
             Source::Borrowed(bytes) => self.coder.write(&bytes.bytes()[start..start + count])?,
             Source::File(file) => {
-                let mut piece = [0; STEP];
-                read_exactly(file, &mut piece[..count], self.position)?;
-                self.coder.write(&piece[..count])?;
+                // Not on the stack, where it would be part of every way that ends in sending.
+                let mut piece = vec![0; count];
+                read_exactly(file, &mut piece, self.position)?;
+                self.coder.write(&piece)?;
             }
         }
         self.position += count as u64;

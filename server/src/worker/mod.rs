@@ -370,6 +370,7 @@ impl Worker {
     }
 
     /// Something came from the supervisor, or it is gone.
+    #[cold]
     fn on_control(&'static self) {
         let mut buffer = [0; 4096];
         loop {
