@@ -5,6 +5,7 @@ use super::Place;
 use super::exchange::Exchange;
 use crate::breaker;
 use crate::plugin::gate::{Entry, Gate};
+use crate::worker::Worker;
 use crate::worker::event_loop::Thread;
 use crate::worker::monitor::monotonic_milliseconds;
 
@@ -101,9 +102,13 @@ impl Exchange {
     pub(super) fn is_kept_out(&mut self, thread: &Thread) -> bool {
         let worker = thread.worker;
         let (breaker, poisons) = (worker.breaker(self.call.plugin().number), worker.poisons());
-        if self.admission != Admission::Outside || (breaker.is_closed() && poisons.is_empty()) {
-            return false;
-        }
+        let is_open_to_all = breaker.is_closed() && poisons.is_empty();
+        !is_open_to_all && self.admission == Admission::Outside && self.is_turned_away(worker)
+    }
+
+    #[cold]
+    fn is_turned_away(&mut self, worker: &Worker) -> bool {
+        let (breaker, poisons) = (worker.breaker(self.call.plugin().number), worker.poisons());
         let now = monotonic_milliseconds();
         let fingerprint = breaker::fingerprint(
             self.call.plugin().number,

@@ -347,8 +347,14 @@ impl Connection {
         }
     }
 
-    /// One call of `application` or `next`, and what it gave.
-    fn run_plugin(&mut self, exchange: &mut Exchange, thread: &mut Thread, at: Place<'_>) -> Step {
+    /// One call of `application` or `next`, and what it gave. Inlined, like `in_plugin`.
+    #[inline(always)]
+    pub(super) fn run_plugin(
+        &mut self,
+        exchange: &mut Exchange,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Step {
         at.slot.set_deadline(0);
         exchange.is_woken = false;
         let is_start = exchange.stage == Stage::Start;
@@ -356,8 +362,8 @@ impl Connection {
             (exchange.call.plugin(), exchange.running(&self.socket, &self.output));
         let began = exchange.started.map(|_| Instant::now());
         let call = &mut exchange.call;
-        let step =
-            thread.in_plugin(plugin, running, || if is_start { call.start() } else { call.pull() });
+        let step = thread
+            .in_plugin(plugin, &running, || if is_start { call.start() } else { call.pull() });
         if let Some(began) = began {
             exchange.times.plugin += began.elapsed();
         }
@@ -381,7 +387,7 @@ impl Connection {
     }
 
     /// Done with the plugin: logs, and makes the connection ready for its next request.
-    fn end_exchange(
+    pub(super) fn end_exchange(
         &mut self,
         mut exchange: Box<Exchange>,
         thread: &mut Thread,

@@ -165,7 +165,7 @@ impl Connection {
     fn give_back(&mut self, exchange: &Exchange, body: HostBody, thread: &mut Thread) {
         if let HostBody::Borrowed(borrowed) = body {
             let running = exchange.running(&self.socket, &self.output);
-            thread.in_plugin(exchange.call.plugin(), running, || drop(borrowed));
+            thread.in_plugin(exchange.call.plugin(), &running, || drop(borrowed));
         }
     }
 }

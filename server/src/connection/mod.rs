@@ -126,6 +126,8 @@ pub struct Connection {
     is_hung_up: bool,
     /// The client takes no more for now, and the time for it is running.
     is_blocked: bool,
+    /// All requests are answered, and all answers sent: it waits for the next one.
+    is_at_rest: bool,
     /// No request has come yet: the client may be about to send its first one.
     is_fresh: bool,
     /// No further request is read.
@@ -138,6 +140,19 @@ pub struct Connection {
     stays: bool,
     /// How often it has moved since a request of it was served.
     hops: u8,
+}
+
+impl Ends {
+    #[cold]
+    fn of(socket: &OwnedFd) -> Box<Self> {
+        let socket = SockRef::from(socket);
+        let text = |address: std::io::Result<socket2::SockAddr>| {
+            let address = address.ok().and_then(|address| address.as_socket());
+            address.as_ref().map(SocketAddr::to_string).unwrap_or_default()
+        };
+        let (remote, local) = (text(socket.peer_addr()), text(socket.local_addr()));
+        Box::new(Self { remote, local, are_told: false })
+    }
 }
 
 impl Connection {
@@ -158,6 +173,7 @@ impl Connection {
             is_readable: false,
             is_hung_up: false,
             is_blocked: false,
+            is_at_rest: false,
             is_fresh: true,
             is_closing: false,
             has_unread_input: false,
@@ -202,12 +218,19 @@ impl Connection {
         if notices & CROWDED != 0 && self.is_idle() {
             return self.give_way(thread, at);
         }
+        let mut arrived = 0;
+        if mem::take(&mut self.is_at_rest) && notices == READY && !thread.worker.is_evacuating() {
+            match self.answer_at_rest(thread, at) {
+                Ok(verdict) => return verdict,
+                Err(count) => arrived = count,
+            }
+        }
         // An empty connection keeps no buffer: the thread lends its own.
         let lends = self.output.bytes.capacity() == 0;
         if lends {
             mem::swap(&mut self.output.bytes, &mut thread.output);
         }
-        let verdict = match self.run(thread, at, notices) {
+        let verdict = match self.run(thread, at, notices, arrived) {
             Verdict::Move(pool) => self.depart(pool, thread, at),
             verdict => verdict,
         };
@@ -218,13 +241,20 @@ impl Connection {
         verdict
     }
 
-    fn run(&mut self, thread: &mut Thread, at: Place<'_>, mut notices: u32) -> Verdict {
+    /// `arrived` bytes in the thread's buffer come first.
+    fn run(
+        &mut self,
+        thread: &mut Thread,
+        at: Place<'_>,
+        mut notices: u32,
+        mut arrived: usize,
+    ) -> Verdict {
         loop {
-            if thread.worker.is_evacuating() && self.may_leave(thread) {
+            if arrived == 0 && thread.worker.is_evacuating() && self.may_leave(thread) {
                 return Verdict::Wait;
             }
             let next = match mem::replace(&mut self.phase, Phase::Head) {
-                Phase::Head => self.read_requests(thread, at),
+                Phase::Head => self.read_requests(thread, at, mem::take(&mut arrived)),
                 Phase::Body(receiving) => self.receive(receiving, thread, at),
                 Phase::Exchange(exchange) => self.advance(exchange, thread, at, notices),
                 Phase::Linger { discarded } => self.linger(discarded),
@@ -392,16 +422,9 @@ impl Connection {
     }
 
     /// Both ends as text: `(remote, local)`.
+    #[inline]
     fn ends(&mut self) -> &Ends {
-        let socket = SockRef::from(&self.socket);
-        self.ends.get_or_insert_with(|| {
-            let text = |address: std::io::Result<socket2::SockAddr>| {
-                let address = address.ok().and_then(|address| address.as_socket());
-                address.as_ref().map(SocketAddr::to_string).unwrap_or_default()
-            };
-            let (remote, local) = (text(socket.peer_addr()), text(socket.local_addr()));
-            Box::new(Ends { remote, local, are_told: false })
-        })
+        self.ends.get_or_insert_with(|| Ends::of(&self.socket))
     }
 
     /// The client's address, as text.

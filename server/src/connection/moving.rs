@@ -140,7 +140,7 @@ impl Connection {
             _ => mem::take(&mut self.input),
         };
         self.refuse(thread, 503, None, &bytes);
-        match self.run(thread, at, 0) {
+        match self.run(thread, at, 0, 0) {
             Verdict::Move(_) => Verdict::Close,
             verdict => verdict,
         }

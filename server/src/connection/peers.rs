@@ -74,7 +74,7 @@ impl Connection {
         if thread.wants_request_ids {
             let told = head.field(bytes, request_id::FIELD).filter(|_| is_from_proxy);
             let told = told.and_then(RequestId::accept);
-            thread.request_id = told.unwrap_or_else(|| thread.request_ids.make());
+            thread.request_id = told.unwrap_or_else(|| *thread.request_ids.make());
         }
         if is_from_proxy {
             let told = read(bytes, head, proxies).map_err(|_| RequestError::Forwarded)?;

@@ -52,8 +52,14 @@ pub(super) enum Taken {
 }
 
 impl Connection {
-    /// Takes requests until there are no more bytes, or one of them takes its time.
-    pub(super) fn read_requests(&mut self, thread: &mut Thread, at: Place<'_>) -> Next {
+    /// Takes requests until there are no more bytes, or one of them takes its time. The first `arrived`
+    /// bytes are in the thread's buffer; the connection has kept none then.
+    pub(super) fn read_requests(
+        &mut self,
+        thread: &mut Thread,
+        at: Place<'_>,
+        arrived: usize,
+    ) -> Next {
         if self.is_closing {
             return self.finish(thread, at);
         }
@@ -67,14 +73,21 @@ impl Connection {
         if buffer.len() < self.input.len() + LEAST_READ {
             buffer.resize(self.input.len() + LEAST_READ, 0);
         }
-        let next = self.read_into(&mut buffer, thread, at);
+        let next = self.read_into(&mut buffer, arrived, thread, at);
         thread.input = buffer;
         next
     }
 
-    fn read_into(&mut self, buffer: &mut [u8], thread: &mut Thread, at: Place<'_>) -> Next {
-        let mut filled = self.input.len();
-        if filled > 0 {
+    fn read_into(
+        &mut self,
+        buffer: &mut [u8],
+        arrived: usize,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Next {
+        let mut filled = arrived;
+        if !self.input.is_empty() {
+            filled = self.input.len();
             buffer[..filled].copy_from_slice(&self.input);
             self.input.clear();
         }
@@ -145,19 +158,27 @@ impl Connection {
                 // The time for the first head has begun when the connection was made.
                 return Next::Verdict(Verdict::Wait);
             }
-            if thread.worker.is_draining() {
-                return Next::Verdict(Verdict::Close);
-            }
-            let idle = thread.worker.config().timeouts.idle;
-            at.slot.set_deadline(thread.worker.clock.deadline(idle));
-            self.scanned = 0;
-        } else if self.scanned == 0 {
+            return Next::Verdict(self.await_request(thread, at));
+        }
+        if self.scanned == 0 {
             // The deadline of a head is set once, when it begins, and not put off by dripping.
             let head = thread.worker.config().timeouts.head;
             at.slot.set_deadline(thread.worker.clock.deadline(head));
             self.scanned = 1;
         }
         Next::Verdict(Verdict::Wait)
+    }
+
+    /// All is answered and sent.
+    pub(super) fn await_request(&mut self, thread: &Thread, at: Place<'_>) -> Verdict {
+        if thread.worker.is_draining() {
+            return Verdict::Close;
+        }
+        let idle = thread.worker.config().timeouts.idle;
+        at.slot.set_deadline(thread.worker.clock.deadline(idle));
+        self.scanned = 0;
+        self.is_at_rest = thread.remembers;
+        Verdict::Wait
     }
 
     /// Reads once. Knows from a short read that the socket is empty, which saves asking again.

@@ -36,15 +36,15 @@ impl Exchange {
             None => Box::new(Self::new(request.plugin)),
         };
         exchange.mark(thread);
+        exchange.id = thread.request_id;
         exchange.fill(connection, request, thread.gives_ids(), at);
         exchange
     }
 
-    /// What each request has of its own, even one that comes again.
+    /// When it began.
     pub(super) fn mark(&mut self, thread: &Thread) {
         self.began = thread.worker.clock.tick();
         self.started = thread.started;
-        self.id = thread.request_id;
     }
 
     fn new(plugin: &'static Plugin) -> Self {

@@ -6,15 +6,23 @@
 //! When the plugin then gives the same head again, and a body of the same length, the head of the answer
 //! is the same too as long as the second lasts, and is not put together anew.
 //!
+//! Most of these come alone, on a connection that waits for nothing else, for a plugin that may be
+//! entered at any time, and are answered as before: `answer_at_rest` is that way and nothing more. What
+//! turns out different on it goes on in the general one, from there.
+//!
 //! Only where nothing but the bytes decides what the plugin is told: requests of a worker that
 //! believes no proxies, for a plugin that does not read the body from the socket itself.
+
+use rustix::net::SendFlags;
 
 use super::exchange::{Exchange, Stage};
 use super::reading::Taken;
 use super::writer::Writer;
-use super::{Connection, Place};
+use super::{Connection, Next, Phase, Place, Verdict};
 use crate::http::date;
+use crate::http::head::Framing;
 use crate::http::response::Persistence;
+use crate::plugin::call::{HostBody, Step};
 use crate::worker::event_loop::Thread;
 
 /// A longer head is not remembered.
@@ -34,11 +42,11 @@ pub(super) struct Remembered {
 
 /// An answer whose whole body followed its head, on a connection that went on.
 struct Answer {
-    /// As it was sent.
-    head: Vec<u8>,
+    /// As it was sent, head and body.
+    bytes: Vec<u8>,
+    head_length: usize,
     status: u16,
-    /// What else it says than the plugin's own head, which has changed so often until then.
-    body_length: usize,
+    /// What it says besides the plugin's own head, which has changed so often until then.
     second: u64,
     head_changes: u64,
 }
@@ -66,8 +74,10 @@ impl Exchange {
             return;
         }
         let head_changes = self.call.head_changes();
-        let head = head.to_vec();
-        let answer = Answer { head, status: self.status, body_length, second, head_changes };
+        let mut bytes = head.to_vec();
+        bytes.resize(head.len() + body_length, 0);
+        let (head_length, status) = (head.len(), self.status);
+        let answer = Answer { bytes, head_length, status, second, head_changes };
         self.remembered.answer = Some(answer);
     }
 
@@ -76,6 +86,31 @@ impl Exchange {
     fn is_repeated_in(&self, bytes: &[u8]) -> bool {
         let Remembered { asked, parsed, .. } = &self.remembered;
         !asked.is_empty() && bytes.starts_with(asked) && *parsed == self.bytes
+    }
+
+    /// `bytes` are that request and nothing else, and it can be answered at once.
+    fn is_alone_in(&self, bytes: &[u8]) -> bool {
+        self.remembered.asked.len() == bytes.len()
+            && self.is_repeated_in(bytes)
+            && self.head.framing == Framing::None
+            && self.call.plugin().is_free()
+    }
+
+    /// What was answered the last time, head and body, with this body in it, if the head is still right.
+    fn answer_with(&mut self, body: &[u8]) -> Option<&[u8]> {
+        let head_changes = self.call.head_changes();
+        let answer = self.remembered.answer.as_mut()?;
+        let (_, place) = answer.bytes.split_at_mut(answer.head_length);
+        let is_same = answer.head_changes == head_changes
+            && place.len() == body.len()
+            && answer.second == date::second();
+        if !is_same {
+            return None;
+        }
+        place.copy_from_slice(body);
+        self.status = answer.status;
+        self.sent = body.len() as u64;
+        Some(&answer.bytes)
     }
 }
 
@@ -88,17 +123,11 @@ impl Connection {
         body: &[u8],
         thread: &Thread,
     ) -> bool {
-        let Some(answer) = &exchange.remembered.answer else { return false };
-        let is_same = answer.head_changes == exchange.call.head_changes()
-            && answer.body_length == body.len()
-            && answer.second == date::second();
-        if !is_same || !self.may_answer_alike(thread) {
+        if !self.may_answer_alike(thread) {
             return false;
         }
-        self.output.bytes.extend_from_slice(&answer.head);
-        self.output.bytes.extend_from_slice(body);
-        exchange.status = answer.status;
-        exchange.sent = body.len() as u64;
+        let Some(answer) = exchange.answer_with(body) else { return false };
+        self.output.bytes.extend_from_slice(answer);
         exchange.call.head_sent = true;
         exchange.writer = Writer::Discard;
         exchange.stage = Stage::End;
@@ -119,10 +148,16 @@ impl Connection {
     ) -> Option<Taken> {
         let mut exchange = thread.spares.pop_if(|spare| spare.is_repeated_in(bytes))?;
         let length = exchange.remembered.asked.len();
+        self.ask_again(&mut exchange, thread, at);
+        Some(self.take_body(exchange, length, &bytes[length..], thread, at))
+    }
+
+    /// Begins the request that `exchange` has answered last.
+    fn ask_again(&mut self, exchange: &mut Exchange, thread: &mut Thread, at: Place<'_>) {
         self.begin_request(thread);
         self.begin_call(thread);
         if thread.wants_request_ids {
-            thread.request_id = thread.request_ids.make();
+            exchange.id = *thread.request_ids.make();
         }
         exchange.mark(thread);
         exchange.remembered.has_come_again = true;
@@ -134,6 +169,56 @@ impl Connection {
             ends.remote.as_bytes(),
             ends.local.as_bytes(),
         );
-        Some(self.take_body(exchange, length, &bytes[length..], thread, at))
+    }
+
+    /// Bytes have come on a connection that waited for its next request: answers them, if they are the
+    /// last request of this thread again and nothing else. `Err`: something is left for the general way,
+    /// and so many bytes in the thread's buffer.
+    pub(super) fn answer_at_rest(
+        &mut self,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Result<Verdict, usize> {
+        let Ok(count @ 1..) = self.read(&mut thread.input) else {
+            // The end, or an error: it will show again.
+            self.is_readable = true;
+            return Err(0);
+        };
+        let bytes = &thread.input[..count];
+        let is_again = |spare: &mut Box<Exchange>| spare.is_alone_in(bytes);
+        let Some(mut exchange) = thread.spares.pop_if(is_again) else { return Err(count) };
+        self.ask_again(&mut exchange, thread, at);
+        exchange.call.input.begin(self.socket.clone(), true);
+        if exchange.is_kept_out(thread) {
+            self.phase = Phase::Exchange(exchange);
+            return Err(0);
+        }
+        let step = self.run_plugin(&mut exchange, thread, at);
+        let answer = match &step {
+            Step::Host(HostBody::Copied(body))
+                if self.output.bytes.is_empty() && self.may_answer_alike(thread) =>
+            {
+                exchange.answer_with(body)
+            }
+            _ => None,
+        };
+        let Some(answer) = answer else {
+            exchange.answered = Some(step);
+            self.phase = Phase::Exchange(exchange);
+            return Err(0);
+        };
+        // An error will show again, like a socket that takes no more.
+        let sent = rustix::net::send(&self.socket, answer, SendFlags::NOSIGNAL).unwrap_or(0);
+        if sent < answer.len() {
+            self.output.bytes.extend_from_slice(&answer[sent..]);
+        }
+        if let Step::Host(HostBody::Copied(body)) = step {
+            exchange.call.reuse(body);
+        }
+        match self.end_exchange(exchange, thread, at) {
+            Next::Go if self.output.bytes.is_empty() => Ok(self.await_request(thread, at)),
+            Next::Go => Err(0),
+            Next::Verdict(verdict) => Ok(verdict),
+        }
     }
 }

@@ -180,7 +180,7 @@ impl Connection {
             false => Tail::None,
         };
         let running = exchange.running(&self.socket, &self.output);
-        thread.in_plugin(exchange.call.plugin(), running, || {
+        thread.in_plugin(exchange.call.plugin(), &running, || {
             drop(tail);
             exchange.call.close();
         });

@@ -84,7 +84,7 @@ fn deed() {
     install();
     let head = b"GET /x HTTP/1.1\r\nHost: t\r\n\r\n".to_vec();
     let (head, body) = (Span::of(&head), Span { start: 8 as *const u8, length: 100 });
-    running::enter(Request { plugin: 3, id: 77, head, body, ..Request::NONE });
+    running::enter(&Request { plugin: 3, id: 77, head, body, ..Request::NONE });
     lines::note(77, 2, b"the last line");
     lines::note(78, 2, b"somebody else's");
     match deed.as_str() {

@@ -70,8 +70,8 @@ thread_local! {
 }
 
 /// The thread goes into a plugin with this request.
-pub fn enter(request: Request) {
-    CURRENT.set(request);
+pub fn enter(request: &Request) {
+    CURRENT.set(*request);
     IS_INSIDE.set(true);
 }
 

@@ -56,7 +56,7 @@ impl Default for Source {
 
 impl Source {
     /// 32 hexadecimal digits that nobody else has made.
-    pub fn make(&mut self) -> RequestId {
+    pub fn make(&mut self) -> &RequestId {
         for digit in self.last.bytes[16..32].iter_mut().rev() {
             *digit = match *digit {
                 b'f' => b'0',
@@ -67,7 +67,7 @@ impl Source {
                 break;
             }
         }
-        self.last
+        &self.last
     }
 }
 
@@ -78,12 +78,12 @@ mod tests {
     #[test]
     fn ids_are_made_once() {
         let (mut source, mut other) = (Source::default(), Source::default());
-        let ids = [source.make(), source.make(), other.make()];
+        let ids = [*source.make(), *source.make(), *other.make()];
         assert!(ids.iter().all(|id| id.as_bytes().len() == 32));
         assert_ne!(ids[0].as_bytes(), ids[1].as_bytes());
         assert_ne!(ids[0].as_bytes()[..16], ids[2].as_bytes()[..16]);
         let counted = |id: &RequestId| str::from_utf8(&id.as_bytes()[16..]).unwrap().to_owned();
-        let more: Vec<_> = (3..=0x1234).map(|number| (number, source.make())).collect();
+        let more: Vec<_> = (3..=0x1234).map(|number| (number, *source.make())).collect();
         assert!(more.iter().all(|(number, id)| counted(id) == format!("{number:016x}")));
     }
 

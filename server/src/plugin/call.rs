@@ -73,8 +73,6 @@ pub struct Call {
     /// What `env.headers` and `env.variables` point at.
     headers: Vec<raw::Header>,
     variables: Vec<raw::Header>,
-    /// The request's id, for the field X-Request-Id.
-    request_id: Vec<u8>,
     /// The same as `env`, where no plugin can reach it.
     told: raw::Env,
 }
@@ -115,7 +113,6 @@ impl Call {
             told: env,
             headers: Vec::new(),
             variables: Vec::new(),
-            request_id: Vec::new(),
             head: ResponseHead::default(),
             head_from: 0,
             given: GivenHead::default(),
@@ -157,8 +154,7 @@ impl Call {
         });
         self.headers.extend(told.map(pair));
         if let Some(id) = facts.request_id {
-            self.headers.push(pair((request_id::FIELD.as_bytes(), b"")));
-            self.give_id(id);
+            self.headers.push(pair((request_id::FIELD.as_bytes(), id)));
         }
         self.variables.extend(facts.variables.map(pair));
         self.variables.extend(file.map(|file| pair((b"SCRIPT_FILENAME", file.as_bytes()))));
@@ -187,18 +183,11 @@ impl Call {
         self.plugin = plugin;
     }
 
-    /// Writes down the id, which is the last field if there is one.
-    fn give_id(&mut self, id: &[u8]) {
-        self.request_id.clear();
-        self.request_id.extend_from_slice(id);
-        if let Some(field) = self.headers.last_mut() {
-            field.value = text(&self.request_id);
-        }
-    }
-
     /// The same as the last request, which has ended, but for these; its texts are where they were.
     pub fn begin_again(&mut self, id: u64, request_id: Option<&[u8]>, remote: &[u8], local: &[u8]) {
-        request_id.into_iter().for_each(|id| self.give_id(id));
+        if let (Some(id), Some(field)) = (request_id, self.headers.last_mut()) {
+            field.value = text(id);
+        }
         // A plugin that has written to its `env` has done so for one request.
         *self.env = raw::Env { id, remote: text(remote), local: text(local), ..self.told };
     }

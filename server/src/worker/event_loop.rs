@@ -158,10 +158,13 @@ impl Thread {
 
     /// Runs `f`, a call into `plugin` for a request that began at tick `began`, where everybody can
     /// see it, a crash handler too. What takes longer than `call_ticks` hangs.
+    ///
+    /// Inlined: it costs little more than handing to a function what this one is given.
+    #[inline(always)]
     pub fn in_plugin<T>(
         &mut self,
         plugin: &'static Plugin,
-        (request, began, call_ticks): (Request, u32, u32),
+        (request, began, call_ticks): &(Request, u32, u32),
         f: impl FnOnce() -> T,
     ) -> T {
         let is_slow = plugin.may_block() && plugin.pace.is_slow();
@@ -173,8 +176,9 @@ impl Thread {
         let cell = self.cell;
         let entered = self.worker.clock.tick();
         running::enter(request);
-        let due = self.worker.clock.due(call_ticks);
-        cell.enter(Running { plugin: plugin.number, request: request.id, began, entered, due });
+        let due = self.worker.clock.due(*call_ticks);
+        let (plugin_number, request, began) = (plugin.number, request.id, *began);
+        cell.enter(Running { plugin: plugin_number, request, began, entered, due });
         self.worker.monitor.watch();
         let result = f();
         cell.leave();

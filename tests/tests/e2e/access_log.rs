@@ -1,5 +1,6 @@
 //! The access log: what its lines say, where they go, and that no request waits for it.
 
+use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
@@ -47,6 +48,22 @@ fn json_says_everything() {
     assert!(in_plugin >= 0.03 && total >= in_plugin, "{plugin}");
     let file: serde_json::Value = serde_json::from_str(&lines[1]).unwrap();
     assert_eq!((&file["plugin"], &file["target"]), (&"-".into(), &"/".into()));
+}
+
+#[test]
+fn requests_that_come_again_have_a_line_and_an_id_each() {
+    let server = logging("\"json\"");
+    let mut client = server.client();
+    let sizes: Vec<_> = (0..5).map(|_| client.get("/a.py").body.len() as u64).collect();
+    let lines = wait_for_lines(&server.folder().join("access"), 5);
+    let lines: Vec<serde_json::Value> =
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (line, size) in lines.iter().zip(sizes) {
+        assert_eq!((&line["status"], &line["bytes"]), (&200.into(), &size.into()), "{line}");
+        assert_eq!((&line["target"], &line["plugin"]), (&"/a.py".into(), &"a".into()), "{line}");
+    }
+    let ids = lines.iter().map(|line| line["request_id"].as_str().unwrap());
+    assert_eq!(ids.collect::<BTreeSet<_>>().len(), 5, "{lines:?}");
 }
 
 #[test]
