@@ -37,8 +37,13 @@ fn json_says_everything() {
     client.response();
     client.get("/");
     let lines = wait_for_lines(&path, 2);
-    let plugin: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
-    assert_eq!(plugin["plugin"], "features");
+    // Each thread gathers its own, and there may have been two.
+    let find = |name: &str| -> serde_json::Value {
+        let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+        let mut found = lines.filter(|line: &serde_json::Value| line["plugin"] == name);
+        found.next().unwrap_or_else(|| panic!("nothing of {name}"))
+    };
+    let (plugin, file) = (find("features"), find("-"));
     assert_eq!((&plugin["generation"], &plugin["worker"]), (&1.into(), &0.into()));
     assert_eq!((&plugin["status"], &plugin["bytes"]), (&200.into(), &5.into()));
     assert_eq!(plugin["user_agent"], "a\"b\\");
@@ -46,8 +51,7 @@ fn json_says_everything() {
     let (in_plugin, total) =
         (plugin["time_plugin"].as_f64().unwrap(), plugin["time_total"].as_f64().unwrap());
     assert!(in_plugin >= 0.03 && total >= in_plugin, "{plugin}");
-    let file: serde_json::Value = serde_json::from_str(&lines[1]).unwrap();
-    assert_eq!((&file["plugin"], &file["target"]), (&"-".into(), &"/".into()));
+    assert_eq!(file["target"], "/");
 }
 
 #[test]
