@@ -104,8 +104,6 @@ pub struct Connection {
     ends: Option<Box<Ends>>,
     /// Bytes that belong to no request yet.
     input: Vec<u8>,
-    /// How far `input` was looked through for the end of a head.
-    scanned: usize,
     output: Output,
     phase: Phase,
     /// With a client that takes its answers slowly.
@@ -126,6 +124,8 @@ pub struct Connection {
     is_hung_up: bool,
     /// The client takes no more for now, and the time for it is running.
     is_blocked: bool,
+    /// A part of a head has come, and the time for the rest is running.
+    is_timing_head: bool,
     /// All requests are answered, and all answers sent: it waits for the next one.
     is_at_rest: bool,
     /// No request has come yet: the client may be about to send its first one.
@@ -167,7 +167,7 @@ impl Connection {
             socket,
             ends: None,
             input: Vec::new(),
-            scanned: 0,
+            is_timing_head: false,
             output: Output::default(),
             phase: Phase::Head,
             is_readable: false,

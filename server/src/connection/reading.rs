@@ -160,11 +160,11 @@ impl Connection {
             }
             return Next::Verdict(self.await_request(thread, at));
         }
-        if self.scanned == 0 {
+        if !self.is_timing_head {
             // The deadline of a head is set once, when it begins, and not put off by dripping.
             let head = thread.worker.config().timeouts.head;
             at.slot.set_deadline(thread.worker.clock.deadline(head));
-            self.scanned = 1;
+            self.is_timing_head = true;
         }
         Next::Verdict(Verdict::Wait)
     }
@@ -176,7 +176,7 @@ impl Connection {
         }
         let idle = thread.worker.config().timeouts.idle;
         at.slot.set_deadline(thread.worker.clock.deadline(idle));
-        self.scanned = 0;
+        self.is_timing_head = false;
         self.is_at_rest = thread.remembers;
         Verdict::Wait
     }
@@ -245,7 +245,7 @@ impl Connection {
 
     /// A head has come.
     pub(super) fn begin_request(&mut self, thread: &mut Thread) {
-        self.scanned = 0;
+        self.is_timing_head = false;
         self.is_fresh = false;
         thread.started = thread.worker.access_log.shows_times().then(Instant::now);
     }

@@ -277,6 +277,12 @@ impl Table {
 mod tests {
     use super::*;
 
+    /// Of the 400 bytes that an idle connection may cost altogether.
+    #[test]
+    fn a_slot_is_small() {
+        assert!(size_of::<Slot>() <= 240, "{} bytes", size_of::<Slot>());
+    }
+
     #[test]
     fn a_notice_during_ownership_is_not_lost() {
         let slot = Slot::default();
