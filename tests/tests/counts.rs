@@ -18,8 +18,8 @@ use tests::server::{Setup, tenon};
 
 /// Instructions of one request for `a.py` on a connection that is kept, with the waiting for it, and
 /// 3 % of headroom: when its bytes are those of the last one, and when they are not.
-const REPEATED: u64 = if IS_OPTIMISED { 1_260 } else { 11_350 };
-const NEW: u64 = if IS_OPTIMISED { 3_790 } else { 30_100 };
+const REPEATED: u64 = if IS_OPTIMISED { 1_220 } else { 11_350 };
+const NEW: u64 = if IS_OPTIMISED { 3_755 } else { 30_100 };
 /// The same, of the build that is optimised, or of the one that is not.
 const IS_OPTIMISED: bool = !cfg!(debug_assertions);
 
