@@ -5,7 +5,8 @@
 //! request shows in it as well, and nothing has to be built for it, which takes minutes. What users
 //! run is counted by `cargo test --release -p tests --test counts`.
 //!
-//! Who makes a request cheaper lowers the limits; who needs to raise one says why in the commit.
+//! Who makes a request cheaper lowers the limits; who needs to raise one says why in the commit. How often
+//! the leader waits varies a little: runs of one build have given 1,185 to 1,233.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use tests::server::{Setup, tenon};
 
 /// Instructions of one request for `a.py` on a connection that is kept, with the waiting for it, and
 /// 3 % of headroom: when its bytes are those of the last one, and when they are not.
-const REPEATED: u64 = if IS_OPTIMISED { 1_220 } else { 11_350 };
+const REPEATED: u64 = if IS_OPTIMISED { 1_265 } else { 11_350 };
 const NEW: u64 = if IS_OPTIMISED { 3_755 } else { 30_100 };
 /// The same, of the build that is optimised, or of the one that is not.
 const IS_OPTIMISED: bool = !cfg!(debug_assertions);
