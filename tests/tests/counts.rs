@@ -5,21 +5,21 @@
 //! request shows in it as well, and nothing has to be built for it, which takes minutes. What users
 //! run is counted by `cargo test --release -p tests --test counts`.
 //!
-//! Who makes a request cheaper lowers the limits; who needs to raise one says why in the commit. How often
-//! the leader waits varies a little: runs of one build have given 1,185 to 1,233.
+//! Who makes a request cheaper lowers the limits; who needs to raise one says why in the commit.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tests::plugins;
 use tests::server::{Setup, tenon};
 
 /// Instructions of one request for `a.py` on a connection that is kept, with the waiting for it, and
-/// 3 % of headroom: when its bytes are those of the last one, and when they are not.
-const REPEATED: u64 = if IS_OPTIMISED { 1_265 } else { 11_350 };
+/// 3 % of headroom: when its bytes are those of the last one, and when they are not. A machine with other
+/// work adds up to 70 to the first, since the monitor, which sleeps between slow requests, is woken more often.
+const REPEATED: u64 = if IS_OPTIMISED { 1_285 } else { 11_350 };
 const NEW: u64 = if IS_OPTIMISED { 3_755 } else { 30_100 };
 /// The same, of the build that is optimised, or of the one that is not.
 const IS_OPTIMISED: bool = !cfg!(debug_assertions);
@@ -39,6 +39,10 @@ fn program() -> PathBuf {
 /// Serves `a.py` under `tool`, asks for it so many times on one connection, and ends: for the same
 /// target, or for two in turn. `tool` is given the folder that it may write to.
 fn ask(times: usize, targets: &[&str], tool: impl Fn(&Path) -> String) -> tempfile::TempDir {
+    // One at a time: a thread that is kept from its processor in the middle of a call passes for
+    // blocked, and its successor begins without what it has remembered.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = tempfile::tempdir().unwrap();
     let setup = Setup::new()
         .program(program())
