@@ -18,7 +18,7 @@ use tests::server::{Setup, tenon};
 
 /// Instructions of one request for `a.py` on a connection that is kept, with the waiting for it, and
 /// 3 % of headroom: when its bytes are those of the last one, and when they are not. A machine with other
-/// work adds up to 70 to the first, since the monitor, which sleeps between slow requests, is woken more often.
+/// work was seen to add up to 70 to the first; why is not known.
 const REPEATED: u64 = if IS_OPTIMISED { 1_285 } else { 11_350 };
 const NEW: u64 = if IS_OPTIMISED { 3_755 } else { 30_100 };
 /// The same, of the build that is optimised, or of the one that is not.
@@ -39,8 +39,7 @@ fn program() -> PathBuf {
 /// Serves `a.py` under `tool`, asks for it so many times on one connection, and ends: for the same
 /// target, or for two in turn. `tool` is given the folder that it may write to.
 fn ask(times: usize, targets: &[&str], tool: impl Fn(&Path) -> String) -> tempfile::TempDir {
-    // One at a time: a thread that is kept from its processor in the middle of a call passes for
-    // blocked, and its successor begins without what it has remembered.
+    // One at a time: they would be each other's other work.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = tempfile::tempdir().unwrap();

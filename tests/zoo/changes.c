@@ -72,6 +72,10 @@ CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response star
         start(env, start_response, "500 Not This", "9");
         start(env, start_response, "200 OK", "2");
         break;
+    case 3: /* of those that are accepted. */
+        start(env, start_response, "200 OK", "3");
+        start_response(env, "200 OK", &bad, 1);
+        break;
     case 4:
         start_response(env, "200 OK", &constant, 1);
         break;
@@ -89,10 +93,6 @@ CSGI_EXPORT csgi_body *application(const csgi_env *env, csgi_start_response star
     case 8:
         start(env, start_response, "200 OK", "8");
         return NULL;
-    case 3: /* of those that are accepted. */
-        start(env, start_response, "200 OK", "3");
-        start_response(env, "200 OK", &bad, 1);
-        break;
     }
     return env->host->bytes(env, body, (size_t)length, NULL, NULL);
 }

@@ -177,8 +177,9 @@ impl Thread {
         let entered = self.worker.clock.tick();
         running::enter(request);
         let due = self.worker.clock.due(*call_ticks);
-        let (plugin_number, request, began) = (plugin.number, request.id, *began);
-        cell.enter(Running { plugin: plugin_number, request, began, entered, due });
+        let running =
+            Running { plugin: plugin.number, request: request.id, began: *began, entered, due };
+        cell.enter(running);
         self.worker.monitor.watch();
         let result = f();
         cell.leave();
