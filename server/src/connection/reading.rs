@@ -125,7 +125,9 @@ impl Connection {
             let is_full_batch = requests >= BATCH_REQUESTS || self.output.waiting() >= BATCH_BYTES;
             if is_full_batch || !self.is_readable {
                 self.keep(&buffer[start..filled]);
-                return self.rest(is_full_batch && start < filled, thread, at);
+                // What has not been read makes no further event.
+                let has_more = is_full_batch && (start < filled || self.is_readable);
+                return self.rest(has_more, thread, at);
             }
             if start > 0 {
                 buffer.copy_within(start..filled, 0);

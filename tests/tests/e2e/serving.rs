@@ -229,6 +229,22 @@ fn who_asks_again_and_does_not_read_gets_every_answer_later() {
     }
 }
 
+/// Bytes that come while others wait to be answered are not forgotten, also when those end together with
+/// what is answered in one go: here five of them, as their answers have 15,000 bytes.
+#[test]
+fn what_comes_behind_a_full_batch_is_answered() {
+    const REQUEST: &str = "GET /changes.py?large HTTP/1.1\r\nHost: t\r\n\r\n";
+    let server = Setup::new().plugin("changes").start();
+    let (mut client, mut other) = (server.client(), server.client());
+    // More than the buffers of both sockets take: the server waits for the client in the middle of it.
+    client.send(REQUEST.repeat(1000));
+    other.get("/changes.py");
+    client.send(REQUEST.repeat(5));
+    for _ in 0..1005 {
+        assert_eq!(client.response().body.len(), 15_000);
+    }
+}
+
 #[test]
 fn the_date_of_answers_that_are_alike_goes_on() {
     let server = Setup::new().plugin("a").start();
