@@ -17,8 +17,8 @@ use super::transfer;
 /// Transfers at once; a client that is turned away asks again.
 const TRANSFER_LIMIT: usize = 32;
 /// How long a server waits for clients that have not heard its last acknowledgement. The usual
-/// clients repeat after 5 seconds.
-const DALLY: Duration = Duration::from_secs(6);
+/// clients repeat after 5 seconds, and one of these packets may be lost too.
+const DALLY: Duration = Duration::from_secs(11);
 
 /// What a server has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
