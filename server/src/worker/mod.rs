@@ -1,8 +1,8 @@
 //! A worker process: serves one generation of plugins until it is told to drain.
 //!
 //! `start` brings it up, `lead` says which thread waits for events, `event_loop` is a thread,
-//! `monitor` watches over them, `listener` accepts, `waiting` tells what waits. What happens on a connection is in
-//! `crate::connection`.
+//! `monitor` watches over them and wakes by its `timer`, `listener` accepts, `waiting` tells what waits.
+//! What happens on a connection is in `crate::connection`.
 
 pub mod clients;
 pub mod event_loop;
@@ -10,6 +10,7 @@ pub mod lead;
 pub mod listener;
 pub mod monitor;
 mod start;
+mod timer;
 mod waiting;
 
 use std::os::fd::{AsFd, OwnedFd};

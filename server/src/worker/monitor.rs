@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use super::timer::Timer;
 use crate::connection::table::{EXPIRED, WOKEN};
 use crate::http::date;
 
@@ -22,9 +22,6 @@ const TICK: Duration = Duration::from_millis(2);
 const CALM: Duration = Duration::from_millis(8);
 /// Between two looks at the deadlines; also how long the monitor sleeps when nobody calls.
 const SWEEP: Duration = Duration::from_millis(250);
-/// Looks without a call that are followed by another; then the monitor goes to sleep. From idle each of
-/// them costs as much as four requests.
-const QUIET_LOOKS: u32 = 1;
 
 /// Time in tenths of a second since the worker started, from 1; cheap to read.
 pub struct Clock {
@@ -99,20 +96,38 @@ enum Activity {
     Inside,
 }
 
-#[derive(Default)]
 pub struct Monitor {
+    /// Nobody was inside a plugin: who enters one must see that it looks soon.
     asleep: AtomicBool,
-    thread: std::sync::OnceLock<Thread>,
+    timer: Timer,
     /// The process ends at this tick, whatever still runs; 0: it does not.
     end: AtomicU32,
     timers: Mutex<BinaryHeap<Reverse<(Instant, u64)>>>,
 }
 
 impl Monitor {
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            asleep: AtomicBool::new(false),
+            timer: Timer::new()?,
+            end: AtomicU32::new(0),
+            timers: Mutex::default(),
+        })
+    }
+
     /// A call into a plugin begins: somebody should be watching.
     pub fn watch(&self) {
         if self.asleep.load(Ordering::Relaxed) {
-            self.rouse();
+            self.keep_awake();
+        }
+    }
+
+    #[cold]
+    fn keep_awake(&self) {
+        if self.asleep.swap(false, Ordering::Relaxed) {
+            self.timer.bring_forward(Instant::now() + TICK);
         }
     }
 
@@ -129,14 +144,12 @@ impl Monitor {
         timers.push(Reverse((due, id)));
         drop(timers);
         if is_first {
-            self.rouse();
+            self.timer.bring_forward(due);
         }
     }
 
     pub fn rouse(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
+        self.timer.bring_forward(Instant::now());
     }
 
     fn timers(&self) -> std::sync::MutexGuard<'_, BinaryHeap<Reverse<(Instant, u64)>>> {
@@ -145,15 +158,16 @@ impl Monitor {
 
     /// The body of the monitor's thread; returns when the worker stops.
     pub fn run(&self, worker: &'static Worker) {
-        // Set once, here: a worker has one monitor.
-        let _ = self.thread.set(std::thread::current());
         let mut seen = Vec::new();
-        let mut quiet = 0;
         let mut nap = CALM;
         let mut next_sweep = Instant::now() + SWEEP;
         while !worker.lead.is_stopped() {
+            // Before it looks: whoever begins a call later sets the timer.
+            self.asleep.store(true, Ordering::SeqCst);
             let activity = self.take_lead_from_the_slow(worker, &mut seen);
-            quiet = if activity == Activity::None { quiet + 1 } else { 0 };
+            if activity != Activity::None {
+                self.asleep.store(false, Ordering::Relaxed);
+            }
             let now = Instant::now();
             if now >= next_sweep {
                 worker.clock.advance();
@@ -179,20 +193,16 @@ impl Monitor {
                 next_sweep = now + SWEEP;
             }
             let due = self.fire_timers(worker, now);
-            let sleeps = quiet > QUIET_LOOKS;
-            self.asleep.store(sleeps, Ordering::Relaxed);
             nap = match activity {
-                _ if sleeps => SWEEP,
+                Activity::None => SWEEP,
                 Activity::Inside if nap != TICK => TICK,
-                _ => CALM,
+                Activity::Inside | Activity::Passed => CALM,
             };
             // A sweep is not put off until somebody calls: the clock would stand still while clients are
             // waited for, and go on when they no longer are.
             let longest = nap.min(next_sweep.saturating_duration_since(now));
-            std::thread::park_timeout(due.map_or(longest, |due| longest.min(due)));
-            if sleeps {
-                quiet = 0;
-            }
+            self.timer.bring_forward(now + due.map_or(longest, |due| longest.min(due)));
+            self.timer.wait();
         }
     }
 
@@ -229,5 +239,24 @@ impl Monitor {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_enters_a_plugin_while_it_sleeps_brings_its_look_forward() {
+        const LONG: Duration = Duration::from_secs(60);
+        let monitor = Monitor::new().unwrap();
+        let start = Instant::now();
+        monitor.timer.bring_forward(start + LONG);
+        monitor.watch();
+        assert!(!monitor.asleep.swap(true, Ordering::Relaxed));
+        monitor.watch();
+        monitor.timer.wait();
+        assert!(start.elapsed() < LONG);
+        assert!(!monitor.asleep.load(Ordering::Relaxed), "the next one need not do it again");
     }
 }

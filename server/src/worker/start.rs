@@ -171,7 +171,7 @@ fn build(
         table: Table::with_reserve(spec.config.limits.connections, reserve),
         clients: Clients::new(&spec.config),
         lead: Lead::default(),
-        monitor: Monitor::default(),
+        monitor: Monitor::new()?,
         clock: Clock::default(),
         seats: Gate::new(spec.config.threads - 1),
         batches: batches.iter().map(Batch::stealer).collect(),

@@ -191,13 +191,13 @@ fn a_worker_has_only_the_descriptors_it_needs() {
             .collect();
         links.sort();
         // Standard output and error; standard input, which is the control socket, and a duplicate of
-        // it; the listener; both ends of the channel; epoll and eventfd; the root of the files, the
-        // crash area and the list of mappings that a crash is recorded with.
+        // it; the listener; both ends of the channel; epoll, eventfd and the monitor's timer; the root of
+        // the files, the crash area and the list of mappings that a crash is recorded with.
         let sockets = links.iter().filter(|link| *link == "socket").count();
         let pipes = links.iter().filter(|link| *link == "pipe").count();
         let others = links.iter().filter(|link| *link == "anon_inode").count();
         let files = links.iter().filter(|link| link.starts_with('/')).count();
-        (sockets, pipes, others, files) == (5, 2, 2, 3)
+        (sockets, pipes, others, files) == (5, 2, 3, 3)
     });
     assert!(children_of(worker).is_empty());
 }
