@@ -208,7 +208,8 @@ impl Connection {
             }
             match exchange.stage {
                 Stage::Parked if !exchange.is_woken => {
-                    if let Some(verdict) = self.park(exchange, thread, at) {
+                    let has_spoken = pulls > 0;
+                    if let Some(verdict) = self.park(exchange, has_spoken, thread, at) {
                         return Some(verdict);
                     }
                     continue;
@@ -313,14 +314,24 @@ impl Connection {
     }
 
     /// Nothing to do until the plugin is woken. `None`: the client has gone meanwhile.
-    fn park(&mut self, exchange: &mut Exchange, thread: &Thread, at: Place<'_>) -> Option<Verdict> {
-        match self.flush(thread, at) {
-            None => {}
-            Some(Verdict::Close) => {
-                exchange.abort();
-                return None;
+    fn park(
+        &mut self,
+        exchange: &mut Exchange,
+        has_spoken: bool,
+        thread: &mut Thread,
+        at: Place<'_>,
+    ) -> Option<Verdict> {
+        // What was posted and has come back is sent here, where it shows why it was not taken.
+        let posts = has_spoken && self.post(thread, at);
+        if !posts {
+            match self.flush(thread, at) {
+                None => {}
+                Some(Verdict::Close) => {
+                    exchange.abort();
+                    return None;
+                }
+                verdict => return verdict,
             }
-            verdict => return verdict,
         }
         let (clock, config) = (&thread.worker.clock, thread.worker.config());
         let deadline = match exchange.writer {
@@ -332,7 +343,7 @@ impl Connection {
             _ => clock.deadline(config.timeouts.write),
         };
         self.wait_until(deadline, at);
-        Some(Verdict::Wait)
+        Some(if posts { Verdict::Post } else { Verdict::Wait })
     }
 
     /// A plugin that always has more lets others have their turn now and then.

@@ -64,6 +64,8 @@ pub enum Verdict {
     Compute,
     /// It has an answer, which leaves with others.
     Hold,
+    /// Its bytes are in the thread's outbox, and it stays owned until they are sent.
+    Post,
     /// The workers of that pool are to go on with it.
     Move(usize),
     Close,
@@ -313,6 +315,21 @@ impl Connection {
             // The peer is gone, or must be told by a cut that the answer is not whole.
             Err(_) => Some(Verdict::Close),
         }
+    }
+
+    /// Leaves what waits to the burst that the thread is in. `false`: it is to be sent here.
+    fn post(&mut self, thread: &mut Thread, at: Place<'_>) -> bool {
+        let may_post = !self.is_blocked && !self.output.has_any_tail();
+        let posts = may_post && thread.post(at.token, &self.socket, self.output.rest());
+        if posts {
+            self.output.clear();
+        }
+        posts
+    }
+
+    /// What was posted and not sent waits here.
+    pub fn take_back(&mut self, rest: &[u8]) {
+        self.output.bytes.extend_from_slice(rest);
     }
 
     /// The client takes bytes again.

@@ -147,6 +147,12 @@ impl Output {
         self.waiting() as u64 + tail
     }
 
+    /// The encoded bytes have gone another way.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.position = 0;
+    }
+
     /// Sends what the socket takes.
     ///
     /// # Errors
@@ -170,8 +176,7 @@ impl Output {
         if sent != Sent::All {
             return Ok(Sent::Blocked { moved: (self.position - before) as u64 });
         }
-        self.bytes.clear();
-        self.position = 0;
+        self.clear();
         Ok(sent)
     }
 
@@ -187,8 +192,7 @@ impl Output {
             if sent != Sent::All {
                 return Ok(sent);
             }
-            self.bytes.clear();
-            self.position = 0;
+            self.clear();
             match &mut self.tail {
                 Tail::Coded(body) if !body.is_done() => {
                     if pieces == CODED_PIECES {

@@ -22,7 +22,7 @@ use crate::route_cache::RouteCache;
 use crate::scoreboard::{Running, ThreadCell};
 
 /// Events taken from the kernel at a time. More would let one thread sit on many connections.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 /// Bytes read from a socket at a time, and room for a whole head in front of them.
 const INPUT_SIZE: usize = 64 * 1024;
 
@@ -39,6 +39,8 @@ pub struct Thread {
     cell: &'static ThreadCell,
     /// Events taken and not yet served; the monitor may take them over.
     batch: deque::Worker<(u64, u32)>,
+    /// In a burst of woken streams: how many have posted. See `outbox`.
+    pub(super) burst: Option<usize>,
     /// Where sockets are read into.
     pub input: Vec<u8>,
     /// Answers on their way to a socket.
@@ -84,6 +86,7 @@ impl Thread {
             number,
             cell: worker.cell(number),
             batch,
+            burst: None,
             input: vec![0; INPUT_SIZE],
             output: Vec::new(),
             head: None,
@@ -167,6 +170,9 @@ impl Thread {
         (request, began, call_ticks): &(Request, u32, u32),
         f: impl FnOnce() -> T,
     ) -> T {
+        if plugin.may_block() {
+            self.send_posted();
+        }
         let is_slow = plugin.may_block() && plugin.pace.is_slow();
         if is_slow {
             self.pass_lead();
@@ -220,7 +226,7 @@ impl Thread {
         // Looking whether a queue is empty costs far less than finding out by `pop`.
         let worker = self.worker;
         if let Some(token) = worker.take_ready().or_else(|| worker.take_given_back()) {
-            self.serve(token);
+            self.serve_burst(token);
         } else if let Some(event) = self.batch.pop().or_else(|| worker.take_left_over()) {
             self.on_event(event);
         } else if let Some(token) = self.take_computing() {
@@ -316,7 +322,7 @@ impl Thread {
     }
 
     /// Works on a connection that this thread owns, by its token.
-    fn serve(&mut self, token: Token) {
+    pub(super) fn serve(&mut self, token: Token) {
         if let Some(slot) = self.worker.table.find(token) {
             self.work(token, slot, slot.take());
         }
@@ -342,6 +348,7 @@ impl Thread {
             drop(place);
             // Still owned: whoever takes it from the queue goes on.
             let queue = match verdict {
+                Verdict::Post => return,
                 Verdict::Yield => Some(&self.worker.ready),
                 Verdict::Compute => Some(&self.worker.computing),
                 Verdict::Hold => Some(&self.worker.held),

@@ -1,14 +1,16 @@
 //! A worker process: serves one generation of plugins until it is told to drain.
 //!
-//! `start` brings it up, `lead` says which thread waits for events, `event_loop` is a thread,
-//! `monitor` watches over them and wakes by its `timer`, `listener` accepts, `waiting` tells what waits.
-//! What happens on a connection is in `crate::connection`.
+//! `start` brings it up, `lead` says which thread waits for events, `event_loop` is a thread, `outbox`
+//! holds what its streams say together, `monitor` watches over the threads and wakes by its `timer`,
+//! `listener` accepts, `waiting` tells what waits. What happens on a connection is in
+//! `crate::connection`.
 
 pub mod clients;
 pub mod event_loop;
 pub mod lead;
 pub mod listener;
 pub mod monitor;
+mod outbox;
 mod start;
 mod timer;
 mod waiting;
@@ -38,6 +40,7 @@ use clients::Clients;
 use lead::Lead;
 use listener::Listener;
 use monitor::{Clock, Monitor, monotonic_milliseconds};
+use outbox::Outbox;
 
 pub use start::run;
 
@@ -74,6 +77,8 @@ pub struct Worker {
     pub seats: Gate<Token>,
     /// The events that each thread has at hand.
     batches: Vec<Stealer<(u64, u32)>>,
+    /// What streams of each thread have to say that is not sent yet.
+    outboxes: Vec<Outbox>,
     pub listeners: Vec<Listener>,
     pub clients: Clients,
     pub access_log: AccessLog,
@@ -304,6 +309,7 @@ impl Worker {
             }
         }
         self.lead.pass(thread);
+        self.recall_posted(thread);
         // If that call has ended meanwhile, whoever leads may have gone to sleep without these events.
         self.wake_leader();
     }

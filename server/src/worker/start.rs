@@ -18,6 +18,7 @@ use super::event_loop::Thread;
 use super::lead::Lead;
 use super::listener::Listener;
 use super::monitor::{Clock, Monitor};
+use super::outbox::Outbox;
 use super::{CONTROL, GIVEN_BACK, OPERATORS, STAYING, WAKE, Worker};
 use crate::access_log::{self, AccessLog};
 use crate::connection::table::Table;
@@ -175,6 +176,7 @@ fn build(
         clock: Clock::default(),
         seats: Gate::new(spec.config.threads - 1),
         batches: batches.iter().map(Batch::stealer).collect(),
+        outboxes: batches.iter().map(|_| Outbox::default()).collect(),
         listeners: listeners
             .map(|(number, socket)| Listener::new(socket, number, number >= public))
             .collect(),

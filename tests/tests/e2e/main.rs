@@ -4,6 +4,7 @@
 mod access_log;
 mod bodies;
 mod breaker;
+mod broadcast;
 mod cli;
 mod crash;
 mod csgi;
