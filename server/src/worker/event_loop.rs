@@ -39,6 +39,9 @@ pub struct Thread {
     cell: &'static ThreadCell,
     /// Events taken and not yet served; the monitor may take them over.
     batch: deque::Worker<(u64, u32)>,
+    /// Connections that are ready and may be served before the thread looks for events: who goes on and
+    /// on is ready again at once.
+    pub(super) before_look: usize,
     /// In a burst of woken streams: how many have posted. See `outbox`.
     pub(super) burst: Option<usize>,
     /// Where sockets are read into.
@@ -86,6 +89,7 @@ impl Thread {
             number,
             cell: worker.cell(number),
             batch,
+            before_look: BATCH,
             burst: None,
             input: vec![0; INPUT_SIZE],
             output: Vec::new(),
@@ -225,7 +229,9 @@ impl Thread {
     fn serve_next(&mut self) -> bool {
         // Looking whether a queue is empty costs far less than finding out by `pop`.
         let worker = self.worker;
-        if let Some(token) = worker.take_ready().or_else(|| worker.take_given_back()) {
+        if self.before_look > 0
+            && let Some(token) = worker.take_ready().or_else(|| worker.take_given_back())
+        {
             self.serve_burst(token);
         } else if let Some(event) = self.batch.pop().or_else(|| worker.take_left_over()) {
             self.on_event(event);
@@ -278,6 +284,7 @@ impl Thread {
     /// Waits for events, and serves the first of them; the others can be taken over.
     fn wait(&mut self) {
         self.computing_since = None;
+        self.before_look = BATCH;
         let timeout = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = self.worker.fall_asleep(self.number).then_some(&timeout);
         let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; BATCH];
@@ -349,7 +356,10 @@ impl Thread {
             // Still owned: whoever takes it from the queue goes on.
             let queue = match verdict {
                 Verdict::Post => return,
-                Verdict::Yield => Some(&self.worker.ready),
+                Verdict::Yield => {
+                    self.before_look = 0;
+                    Some(&self.worker.ready)
+                }
                 Verdict::Compute => Some(&self.worker.computing),
                 Verdict::Hold => Some(&self.worker.held),
                 _ => None,

@@ -95,6 +95,7 @@ impl Thread {
         while let Some(token) = next {
             let before = self.burst;
             self.serve(token);
+            self.before_look = self.before_look.saturating_sub(1);
             // Without the lead it is not the one that the monitor suspects.
             let goes_on = self.burst != before
                 && self.burst < Some(BATCH)

@@ -1,5 +1,9 @@
 //! Nobody waits for somebody else: neither for slow clients nor for plugins that block.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Scope;
 use std::time::Duration;
 
 use tests::server::{Setup, TestServer};
@@ -104,6 +108,45 @@ fn connections_above_the_limit_wait() {
     fourth.assert_silent(Duration::from_millis(300));
     first.pop();
     assert_eq!(fourth.response().status, 200);
+}
+
+/// A client that asks without end and takes every answer: counts what it has taken.
+fn greedy<'scope>(
+    server: &TestServer,
+    scope: &'scope Scope<'scope, '_>,
+    taken: &'scope AtomicUsize,
+) -> TcpStream {
+    let stream = server.client().stream().try_clone().unwrap();
+    let (mut reading, mut writing) = (stream.try_clone().unwrap(), stream.try_clone().unwrap());
+    scope.spawn(move || {
+        let mut bytes = vec![0; 1 << 20];
+        while let Ok(count @ 1..) = reading.read(&mut bytes) {
+            taken.fetch_add(count, Ordering::Relaxed);
+        }
+    });
+    let requests = "GET /a.py HTTP/1.1\r\nHost: t\r\n\r\n".repeat(2000);
+    scope.spawn(move || while writing.write_all(requests.as_bytes()).is_ok() {});
+    stream
+}
+
+#[test]
+fn clients_that_ask_without_end_delay_nobody_else() {
+    let server = Setup::new().plugin("a").start();
+    let taken = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let greedy: Vec<_> = (0..3).map(|_| greedy(&server, scope, &taken)).collect();
+        wait_until("they are at it", || taken.load(Ordering::Relaxed) > 1 << 20);
+        let before = taken.load(Ordering::Relaxed);
+        for _ in 0..30 {
+            assert_eq!(server.client().get("/a.py").status, 200);
+        }
+        let meanwhile = taken.load(Ordering::Relaxed) - before;
+        for stream in greedy {
+            stream.shutdown(Shutdown::Both).unwrap();
+        }
+        // A few of their turns, of some ten thousand bytes each, for every one of ours.
+        assert!(meanwhile < 32 << 20, "they got {meanwhile} bytes, and this client 30 answers");
+    });
 }
 
 #[test]
