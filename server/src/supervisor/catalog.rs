@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::absent::{self, Absent};
 use super::applications;
 use super::history::{Good, History};
 use crate::build;
@@ -76,7 +77,7 @@ impl Catalog {
         let names: HashSet<String> = sources.keys().cloned().collect();
         self.scan_libraries(config, failures, sources, &mut scan);
         self.scan_applications(config, &names, &mut scan);
-        leave_out_applications(config, failures, &names, &mut scan);
+        absent::leave_out(config, &self.absent(failures), &names, &mut scan);
         self.history.note(&self.good);
         scan.plugins.sort_by(|first, second| first.name.cmp(&second.name));
         if scan.plugins.iter().any(|plugin| plugin.isolation.is_some()) && !self.has_asked_kernel {
@@ -168,6 +169,19 @@ impl Catalog {
             let language = good.passed.language.clone()?;
             Some((name.clone(), language, good.library.clone()))
         })
+    }
+
+    /// The language plugins whose files are here, or may be, and which are not served.
+    fn absent(&self, failures: &[build::Failure]) -> Vec<Absent> {
+        let mut absent: Vec<_> = failures.iter().filter_map(Absent::of).collect();
+        let served = self.languages().map(|(_, language, _)| language.suffix);
+        let mut known = absent.iter().map(|absent| absent.suffix.clone()).chain(served);
+        let python = Absent::python();
+        if !known.any(|suffix| suffix == python.suffix) {
+            drop(known);
+            absent.push(python);
+        }
+        absent
     }
 
     /// Takes an application through its trial.
@@ -301,36 +315,8 @@ impl Catalog {
     }
 }
 
-/// The applications of language plugins that did not compile, and which nothing else runs.
-fn leave_out_applications(
-    config: &Config,
-    failures: &[build::Failure],
-    taken: &HashSet<String>,
-    scan: &mut Scan,
-) {
-    for failure in failures {
-        let Some(suffix) = failure.suffix.clone() else { continue };
-        let language = Language { suffix, folder_files: Vec::new() };
-        for (name, source) in applications::find(&config.plugins, &language, taken) {
-            if scan.plugins.iter().any(|plugin| plugin.name == name) {
-                continue;
-            }
-            let shown = source.display();
-            let reason = format!(
-                "{shown}: plugin {}, which runs it, is not there: {failure}",
-                failure.plugin
-            );
-            let refusal = Refusal { plugin: name.clone(), reason };
-            if !matches!(failure.reason, build::Reason::PutOff) {
-                scan.refusals.push(refusal.clone());
-            }
-            scan.plugins.push(specify(config, name, source, Err(refusal)));
-        }
-    }
-}
-
 /// A plugin, with what the configuration says of it.
-fn specify(
+pub(super) fn specify(
     config: &Config,
     name: String,
     source: PathBuf,

@@ -4,6 +4,7 @@
 //! `fleet` is the workers. One thread takes events from a channel; everything that waits (signals, workers, compilers,
 //! trials) does so on a thread of its own and sends an event.
 
+mod absent;
 mod announce;
 mod answer;
 mod applications;

@@ -66,6 +66,16 @@ fn without_python_the_rest_is_built() {
 }
 
 #[test]
+fn an_application_that_nothing_runs_says_so() {
+    let setup = Setup::new().plugin("a");
+    std::fs::write(setup.plugins().join("shop.py"), "application = None").unwrap();
+    let server = setup.start();
+    server.wait_for_log("plugin shop is not served: plugins/shop.py: nothing here runs it: this");
+    assert_eq!(server.client().get("/shop.py").status, 503);
+    assert_eq!(server.client().get("/a.py").status, 200);
+}
+
+#[test]
 fn without_python_dev_serves_the_rest_and_says_so() {
     let setup = Setup::new().command("dev").environment("PYO3_PYTHON", "/nowhere/python3");
     sources(&setup.plugins());
