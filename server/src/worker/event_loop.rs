@@ -335,43 +335,37 @@ impl Thread {
         }
     }
 
-    /// Works on a connection until there are no notices left.
-    fn work(&mut self, token: Token, slot: &Slot, mut notices: u32) {
-        loop {
-            let mut place = slot.lock();
-            let verdict = match place.as_mut() {
-                Some(connection) => connection.step(self, token, slot, notices),
-                None => Verdict::Wait,
-            };
-            if verdict == Verdict::Close {
-                let connection: Option<Connection> = place.take();
-                drop(place);
-                connection.as_ref().into_iter().for_each(|one| self.worker.forget_if_moved(one));
-                self.worker.table.vacate(token, slot);
-                drop(connection);
-                self.worker.on_connection_closed();
-                return;
-            }
+    /// Works on a connection. What has happened to it meanwhile is for its next turn: a plugin may wake
+    /// its stream whenever it is asked, and is asked because it is woken.
+    fn work(&mut self, token: Token, slot: &Slot, notices: u32) {
+        let mut place = slot.lock();
+        let verdict = match place.as_mut() {
+            Some(connection) => connection.step(self, token, slot, notices),
+            None => Verdict::Wait,
+        };
+        if verdict == Verdict::Close {
+            let connection: Option<Connection> = place.take();
             drop(place);
-            // Still owned: whoever takes it from the queue goes on.
-            let queue = match verdict {
-                Verdict::Post => return,
-                Verdict::Yield => {
-                    self.before_look = 0;
-                    Some(&self.worker.ready)
-                }
-                Verdict::Compute => Some(&self.worker.computing),
-                Verdict::Hold => Some(&self.worker.held),
-                _ => None,
-            };
-            if let Some(queue) = queue {
-                return self.worker.push(queue, token);
-            }
-            if slot.release() {
-                return;
-            }
-            notices = slot.take();
+            connection.as_ref().into_iter().for_each(|one| self.worker.forget_if_moved(one));
+            self.worker.table.vacate(token, slot);
+            drop(connection);
+            self.worker.on_connection_closed();
+            return;
         }
+        drop(place);
+        // Still owned: whoever takes it from the queue goes on.
+        let queue = match verdict {
+            Verdict::Post => return,
+            Verdict::Yield => {
+                self.before_look = 0;
+                &self.worker.ready
+            }
+            Verdict::Compute => &self.worker.computing,
+            Verdict::Hold => &self.worker.held,
+            _ if slot.release() => return,
+            _ => &self.worker.ready,
+        };
+        self.worker.push(queue, token);
     }
 }
 

@@ -110,6 +110,24 @@ fn connections_above_the_limit_wait() {
     assert_eq!(fourth.response().status, 200);
 }
 
+#[test]
+fn a_stream_that_wakes_itself_delays_nobody_else() {
+    let server = Setup::new().plugin("wakes_itself").plugin("a").start();
+    let mut streams: Vec<_> = (0..3).map(|_| server.client()).collect();
+    for stream in &mut streams {
+        stream.send("GET /wakes_itself.py HTTP/1.1\r\nHost: t\r\n\r\n");
+    }
+    let calls = || server.client().get("/wakes_itself.py/calls").text().parse::<u32>().unwrap();
+    wait_until("they are at it", || calls() > 100);
+    for _ in 0..50 {
+        assert_eq!(server.client().get("/a.py").status, 200);
+    }
+    drop(streams);
+    wait_until("it is seen that they are gone", || {
+        server.client().get("/wakes_itself.py/closed").text() == "3"
+    });
+}
+
 /// A client that asks without end and takes every answer: counts what it has taken.
 fn greedy<'scope>(
     server: &TestServer,
