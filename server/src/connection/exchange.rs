@@ -40,8 +40,6 @@ pub(super) enum Stage {
 /// none is in the processor's caches, and each line of them costs as much as a hundred instructions.
 #[repr(C)]
 pub struct Exchange {
-    /// The first: a plugin that is closed when it goes may look at what is in the others.
-    pub(super) call: Call,
     pub(super) stage: Stage,
     pub(super) admission: Admission,
     /// It entered by the gate, or waits there.
@@ -64,6 +62,8 @@ pub struct Exchange {
     pub(super) call_ticks: u32,
     /// For the access log.
     pub(super) sent: u64,
+    /// Before all that it points into: a plugin that is closed when it goes may look at that.
+    pub(super) call: Call,
     /// What the plugin has given, not sent yet.
     pub(super) answered: Option<Step>,
     pub(super) writer: Writer,
@@ -109,7 +109,7 @@ impl Exchange {
 
     /// As it came from the client.
     pub(super) fn head_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.head.length).unwrap_or(&self.bytes)
+        &self.bytes
     }
 
     /// How its body comes, and whether the client waits to be asked for it.

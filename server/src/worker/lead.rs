@@ -46,6 +46,11 @@ impl Lead {
         self.leader.load(Ordering::Acquire) == awake(thread)
     }
 
+    /// Whoever leads waits for events in the kernel, or is about to.
+    pub fn is_asleep(&self) -> bool {
+        self.leader.load(Ordering::Relaxed) & ASLEEP != 0
+    }
+
     /// Waits until the lead is free and takes it. `false`: the worker has stopped.
     pub fn acquire(&self, thread: usize) -> bool {
         let mut state = self.state();
@@ -136,8 +141,8 @@ mod tests {
         let lead = Lead::default();
         assert!(!lead.rouse() && !lead.fall_asleep(0), "nobody leads");
         assert!(lead.acquire(0));
-        assert!(!lead.rouse(), "it is awake");
-        assert!(lead.fall_asleep(0));
+        assert!(!lead.rouse() && !lead.is_asleep(), "it is awake");
+        assert!(lead.fall_asleep(0) && lead.is_asleep());
         assert!(!lead.pass(0), "it is not stuck in a plugin");
         assert!(lead.rouse() && !lead.rouse());
         lead.wake_up(0);

@@ -127,7 +127,7 @@ impl Monitor {
     #[cold]
     fn keep_awake(&self) {
         if self.asleep.swap(false, Ordering::Relaxed) {
-            self.timer.bring_forward(Instant::now() + TICK);
+            self.timer.bring_forward(Instant::now() + CALM);
         }
     }
 
@@ -165,7 +165,12 @@ impl Monitor {
             // Before it looks: whoever begins a call later sets the timer.
             self.asleep.store(true, Ordering::SeqCst);
             let activity = self.take_lead_from_the_slow(worker, &mut seen);
-            if activity != Activity::None {
+            let sleeps = match activity {
+                Activity::None => true,
+                Activity::Passed => worker.lead.is_asleep(),
+                Activity::Inside => false,
+            };
+            if !sleeps {
                 self.asleep.store(false, Ordering::Relaxed);
             }
             let now = Instant::now();
@@ -194,9 +199,9 @@ impl Monitor {
             }
             let due = self.fire_timers(worker, now);
             nap = match activity {
-                Activity::None => SWEEP,
+                _ if sleeps => SWEEP,
                 Activity::Inside if nap != TICK => TICK,
-                Activity::Inside | Activity::Passed => CALM,
+                _ => CALM,
             };
             // A sweep is not put off until somebody calls: the clock would stand still while clients are
             // waited for, and go on when they no longer are.
