@@ -77,7 +77,7 @@ def hello(options):
     """20 bytes from a plugin, 64 connections"""
     with Field(options) as field:
         field.add("bare epoll loop (C)", field.start(servers.bare))
-        field.add("the same, edge-triggered", field.start(servers.bare, edge=True))
+        field.add("bare epoll loop, edge-triggered", field.start(servers.bare, edge=True))
         tenon = field.start(servers.tenon, "tenon", ["hello", "serial", "blocking"])
         field.add("Tenon, thread-safe and non-blocking", tenon, "/hello.py")
         field.add("Tenon, no promise (serialised)", tenon, "/serial.py")
