@@ -169,7 +169,8 @@ struct csgi_host {
     csgi_body *(*file)(const csgi_env *env, int fd, int64_t offset, int64_t len);
 
     /* Has next() called again.  Sticky (a wake before PENDING counts), coalescing, may be
-     * spurious; the id of a request that has ended is ignored.                       [any] */
+     * spurious; the id of a request that has ended is ignored.  From next() itself: it is called
+     * again when others have had their turn.                                         [any] */
     void (*wake)(const csgi_host *host, uint64_t id);
     /* Writes one line to the server's log; id 0 if it belongs to no request.         [any] */
     void (*log)(const csgi_host *host, uint64_t id, int32_t level, const char *msg, size_t len);

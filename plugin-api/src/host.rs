@@ -109,7 +109,8 @@ pub struct Waker {
 }
 
 impl Waker {
-    /// A wake that comes before `Pending` is returned is not lost; several may become one.
+    /// A wake that comes before `Pending` is returned is not lost; several may become one. Whoever wakes
+    /// its own stream from `next` is asked again when others have had their turn.
     pub fn wake(&self) {
         let wake = self.host.raw().wake;
         // SAFETY: any id is allowed, also that of a request that has ended.
