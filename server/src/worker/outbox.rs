@@ -8,6 +8,7 @@
 //! Whatever waits in an outbox must not wait for a plugin that hangs or has crashed: the monitor, which
 //! notices, gives it back to the connections that it is from.
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -34,9 +35,8 @@ struct Posted {
 struct Letter {
     token: Token,
     socket: Arc<OwnedFd>,
-    /// Where its bytes end; they begin where those of the letter before end.
-    end: usize,
-    sent: usize,
+    /// Its bytes that are not sent yet.
+    rest: Range<usize>,
 }
 
 impl Outbox {
@@ -52,21 +52,16 @@ impl Outbox {
 impl Posted {
     /// Sends as much as the sockets take.
     fn send(&mut self) {
-        let mut start = 0;
-        for letter in &mut self.letters {
-            let bytes = &self.bytes[start..letter.end];
-            start = letter.end;
+        for Letter { socket, rest, .. } in &mut self.letters {
             // An error will show again, like a socket that takes no more.
-            letter.sent = send(&letter.socket, bytes, SendFlags::NOSIGNAL).unwrap_or(0);
+            rest.start += send(socket, &self.bytes[rest.clone()], SendFlags::NOSIGNAL).unwrap_or(0);
         }
     }
 
     /// Lets go of the connections; those that have something left go on with it.
     fn settle(&mut self, worker: &Worker) {
-        let mut start = 0;
         for letter in self.letters.drain(..) {
-            let rest = &self.bytes[start + letter.sent..letter.end];
-            start = letter.end;
+            let rest = &self.bytes[letter.rest];
             let Some(slot) = worker.table.find(letter.token) else { continue };
             if rest.is_empty() && slot.release() {
                 continue;
@@ -115,9 +110,10 @@ impl Thread {
         }
         *count += 1;
         let mut posted = self.worker.outboxes[self.number].posted();
+        let start = posted.bytes.len();
         posted.bytes.extend_from_slice(bytes);
-        let end = posted.bytes.len();
-        posted.letters.push(Letter { token, socket: socket.clone(), end, sent: 0 });
+        let rest = start..posted.bytes.len();
+        posted.letters.push(Letter { token, socket: socket.clone(), rest });
         true
     }
 
