@@ -174,11 +174,10 @@ impl Catalog {
     /// The language plugins whose files are here, or may be, and which are not served.
     fn absent(&self, failures: &[build::Failure]) -> Vec<Absent> {
         let mut absent: Vec<_> = failures.iter().filter_map(Absent::of).collect();
-        let served = self.languages().map(|(_, language, _)| language.suffix);
-        let mut known = absent.iter().map(|absent| absent.suffix.clone()).chain(served);
         let python = Absent::python();
-        if !known.any(|suffix| suffix == python.suffix) {
-            drop(known);
+        let is_known = absent.iter().any(|absent| absent.suffix == python.suffix)
+            || self.languages().any(|(_, language, _)| language.suffix == python.suffix);
+        if !is_known {
             absent.push(python);
         }
         absent
