@@ -70,7 +70,7 @@ pub struct Exchange {
     /// With the client, while the plugin reads the body as it comes.
     pub(super) patience: Patience,
     pub(super) head: Box<Head>,
-    /// What the call's `env` points into: not touched while the call lives.
+    /// The bytes of the head. The call's `env` points into them: not touched while the call lives.
     pub(super) bytes: Vec<u8>,
     /// For the access log, if it shows times: when the request came, since when it waits for its
     /// turn, and what is known so far.
@@ -95,7 +95,7 @@ impl Exchange {
         let request = running::Request {
             plugin: self.call.plugin().number,
             id: self.call.id(),
-            head: Span::of(self.head_bytes()),
+            head: Span::of(&self.bytes),
             body: Span::of(self.call.input.in_memory()),
             socket: socket.as_raw_fd(),
             output: Span::of(output.rest()),
@@ -105,11 +105,6 @@ impl Exchange {
             },
         };
         (request, self.began, self.call_ticks)
-    }
-
-    /// As it came from the client.
-    pub(super) fn head_bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     /// How its body comes, and whether the client waits to be asked for it.

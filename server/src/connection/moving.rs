@@ -258,17 +258,17 @@ impl Connection {
 /// A request that no plugin has seen yet begins anew elsewhere.
 fn request_again<'c>(exchange: &'c Exchange, parcel: &mut Parcel<'c>) {
     match exchange.call.input.stored() {
-        Stored::Bytes([]) => parcel.input[0] = exchange.head_bytes(),
+        Stored::Bytes([]) => parcel.input[0] = &exchange.bytes,
         Stored::Bytes(bytes) => {
-            parcel.head = exchange.head_bytes();
+            parcel.head = &exchange.bytes;
             parcel.body = Body::Memory(bytes, complete());
         }
         Stored::File(file) => {
-            parcel.head = exchange.head_bytes();
+            parcel.head = &exchange.bytes;
             parcel.body = Body::File(file, complete());
         }
         Stored::Stream { rest, .. } => {
-            parcel.input[0] = exchange.head_bytes();
+            parcel.input[0] = &exchange.bytes;
             parcel.input[1] = rest;
         }
     }

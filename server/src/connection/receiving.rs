@@ -56,7 +56,7 @@ impl Receiving {
 
     /// The head of the request.
     pub(super) fn head(&self) -> &[u8] {
-        self.exchange.head_bytes()
+        &self.exchange.bytes
     }
 
     /// What has arrived of its body.
