@@ -6,16 +6,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Scope;
 use std::time::Duration;
 
+use tests::client::Client;
 use tests::server::{Setup, TestServer};
 use tests::wait_until;
 
-/// Requests that keep every seat of the worker taken for a long time.
-fn sleepers(server: &TestServer, plugin: &str, count: usize) -> Vec<tests::client::Client> {
-    let mut sleepers: Vec<_> = (0..count).map(|_| server.client()).collect();
-    for sleeper in &mut sleepers {
-        sleeper.send(format!("GET /{plugin}.py/sleep?ms=700 HTTP/1.1\r\nHost: t\r\n\r\n"));
+/// So many clients that have sent this.
+fn asking(server: &TestServer, count: usize, requests: &str) -> Vec<Client> {
+    let mut clients: Vec<_> = (0..count).map(|_| server.client()).collect();
+    for client in &mut clients {
+        client.send(requests);
     }
-    sleepers
+    clients
+}
+
+/// Requests that keep every seat of the worker taken for a long time.
+fn sleepers(server: &TestServer, plugin: &str, count: usize) -> Vec<Client> {
+    asking(server, count, &format!("GET /{plugin}.py/sleep?ms=700 HTTP/1.1\r\nHost: t\r\n\r\n"))
 }
 
 #[test]
@@ -37,19 +43,12 @@ fn a_plugin_that_blocks_delays_nobody_else() {
 #[test]
 fn slow_clients_hold_no_thread() {
     let server = Setup::new().plugin("features").plugin("a").start();
-    let mut half: Vec<_> = (0..200).map(|_| server.client()).collect();
-    for client in &mut half {
-        client.send("GET /a.py HTTP/1.1\r\nHost:");
-    }
-    let mut unread: Vec<_> = (0..50).map(|_| server.client()).collect();
-    for client in &mut unread {
-        client.send("GET /features.py/stream?n=100&size=100000 HTTP/1.1\r\nHost: t\r\n\r\n");
-        client.assert_readable();
-    }
-    let mut uploads: Vec<_> = (0..50).map(|_| server.client()).collect();
-    for client in &mut uploads {
-        client.send("POST /features.py/count HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nabc");
-    }
+    let mut half = asking(&server, 200, "GET /a.py HTTP/1.1\r\nHost:");
+    let large = "GET /features.py/stream?n=100&size=100000 HTTP/1.1\r\nHost: t\r\n\r\n";
+    let mut unread = asking(&server, 50, large);
+    unread.iter_mut().for_each(Client::assert_readable);
+    let upload = "POST /features.py/count HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nabc";
+    let mut uploads = asking(&server, 50, upload);
     let mut client = server.client();
     for _ in 0..50 {
         assert_eq!(client.get("/a.py").status, 200);
@@ -71,10 +70,8 @@ fn slow_clients_hold_no_thread() {
 #[test]
 fn calls_of_a_plugin_without_promises_never_overlap() {
     let server = Setup::new().plugin("serial").plugin("a").start();
-    let mut clients: Vec<_> = (0..30).map(|_| server.client()).collect();
-    for client in &mut clients {
-        client.send("GET /serial.py HTTP/1.1\r\nHost: t\r\n\r\n".repeat(3));
-    }
+    let requests = "GET /serial.py HTTP/1.1\r\nHost: t\r\n\r\n".repeat(3);
+    let mut clients = asking(&server, 30, &requests);
     assert_eq!(server.client().get("/a.py").status, 200);
     for client in &mut clients {
         for _ in 0..3 {
@@ -113,10 +110,7 @@ fn connections_above_the_limit_wait() {
 #[test]
 fn a_stream_that_wakes_itself_delays_nobody_else() {
     let server = Setup::new().plugin("wakes_itself").plugin("a").start();
-    let mut streams: Vec<_> = (0..3).map(|_| server.client()).collect();
-    for stream in &mut streams {
-        stream.send("GET /wakes_itself.py HTTP/1.1\r\nHost: t\r\n\r\n");
-    }
+    let streams = asking(&server, 3, "GET /wakes_itself.py HTTP/1.1\r\nHost: t\r\n\r\n");
     let calls = || server.client().get("/wakes_itself.py/calls").text().parse::<u32>().unwrap();
     wait_until("they are at it", || calls() > 100);
     for _ in 0..50 {
