@@ -2,8 +2,9 @@
 //!
 //! Any number of threads may learn that something happened to a connection; exactly one, its
 //! *owner*, works on it. `notify` leaves a notice and says whether the caller has become the owner;
-//! the owner takes notices until there are none and then lets go (`take`, `release`). A notice that
-//! comes while somebody owns the connection is never lost: `release` fails and the owner goes on.
+//! the owner takes the notices, works, and lets go (`take`, `release`). A notice that comes while
+//! somebody owns the connection is never lost: `release` fails, and it is still owned, by the queue of
+//! those that are ready.
 //!
 //! Slots are made on demand in blocks and never move; a token names a slot and the life of it, so
 //! that an event for a connection that has ended does not reach its successor.
